@@ -1,0 +1,17 @@
+import { defineConfig } from "vitest/config"
+
+// Workspace packages resolve to their TypeScript sources, so that tests need no build.
+const conditions = ["@celeriac/source"]
+
+const project = (name: string, folder: string) => ({
+  extends: true as const,
+  test: { name, root: `packages/${folder}`, include: ["{src,test}/**/*.test.ts"] }
+})
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    projects: [project("celeriac", "celeriac"), project("examples", "examples")]
+  }
+})
