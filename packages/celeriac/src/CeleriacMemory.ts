@@ -1,0 +1,66 @@
+/**
+ * Everything in the memory of one process: for tests, demos, and programs that need no other.
+ *
+ * It keeps the promises of the contracts (leases, fences, ownership, encoding at the boundary), on the `Clock`: under
+ * `TestClock`, moving the time moves retries, ETAs, leases and expiry. Nothing survives the process.
+ *
+ * Each build of a layer is a server of its own: provide it once, to producers and workers together.
+ *
+ * @since 0.1.0
+ */
+import * as Layer from "effect/Layer"
+import type { Broker } from "./Broker.ts"
+import * as Client from "./Client.ts"
+import { layerBroker as brokerOfStore } from "./memory/MemoryBroker.ts"
+import { layer as hub } from "./memory/MemoryHub.ts"
+import { layerNotifier } from "./memory/MemoryNotifier.ts"
+import { layerResultBackend as resultsOfStore } from "./memory/MemoryResultBackend.ts"
+import { layer as store } from "./memory/MemoryStore.ts"
+import type { Notifier } from "./Notifier.ts"
+import type { ResultBackend } from "./ResultBackend.ts"
+
+/**
+ * Broker, result backend and notifier on one store, without a client.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServer: Layer.Layer<Broker | ResultBackend | Notifier> = Layer.mergeAll(
+  brokerOfStore,
+  resultsOfStore,
+  layerNotifier
+).pipe(Layer.provide(store), Layer.provide(hub))
+
+/**
+ * The same with results in a store of their own: a worker then commits and settles in two steps, as on two servers.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServers: Layer.Layer<Broker | ResultBackend | Notifier> = Layer.mergeAll(
+  Layer.provide(brokerOfStore, Layer.fresh(store)),
+  Layer.provide(resultsOfStore, Layer.fresh(store)),
+  layerNotifier
+).pipe(Layer.provide(hub))
+
+/**
+ * All that producers and workers need.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Client.Client | Broker | ResultBackend | Notifier> = Layer.provideMerge(
+  Client.layer,
+  layerServer
+)
+
+/**
+ * The same with results in a store of their own.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTwoStores: Layer.Layer<Client.Client | Broker | ResultBackend | Notifier> = Layer.provideMerge(
+  Client.layer,
+  layerServers
+)

@@ -1,0 +1,405 @@
+/**
+ * A task: a name, four schemas and policies. It holds no handler, so producers and workers share this one file.
+ *
+ * ```ts nocheck
+ * export class SmtpError extends Schema.TaggedError<SmtpError>()("SmtpError", { code: Schema.Number }) {}
+ *
+ * export class SendMail extends Task.make("mail.send", {
+ *   payload: { to: Schema.String, template: Schema.String },
+ *   success: Schema.Struct({ messageId: Schema.String }),
+ *   error: SmtpError,
+ *   queue: "mail",
+ *   retry: { delay: "1 second", times: 5, while: (error) => error.code >= 400 },
+ *   timeLimit: "30 seconds"
+ * }) {}
+ * ```
+ *
+ * The class form is the one to use (declarations stay short); `const SendMail = Task.make(…)` works too. Never put a Layer
+ * on the class: it would drag handlers into producers.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { Scope } from "effect/Scope"
+import type { Client, EnqueueOptions } from "./Client.ts"
+import type { Priority } from "./Defaults.ts"
+import type { EnqueueError } from "./EnqueueError.ts"
+import { build as buildCodecs, type Codecs } from "./internal/codecs.ts"
+import * as Enqueue from "./internal/enqueue.ts"
+import type { Retry } from "./Retry.ts"
+import type { Signature } from "./Signature.ts"
+import { type Running, type SoftTimeLimitExceeded, TaskContext, type TaskSignal, type Typed } from "./TaskContext.ts"
+import type { TaskEnded } from "./TaskEnded.ts"
+import type { TaskHandle } from "./TaskHandle.ts"
+import type * as TaskMiddleware from "./TaskMiddleware.ts"
+
+/**
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const TypeId = "~celeriac/Task"
+
+/**
+ * Says at the type level that a handler for task `Name` is there. `toLayer` provides it, `Worker.layer` asks for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskHandler<in out Name extends string> {
+  readonly "~celeriac/TaskHandler": Name
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Task<
+  in out Name extends string,
+  Payload extends Schema.Top = Schema.Void,
+  Success extends Schema.Top = Schema.Void,
+  Error extends Schema.Top = Schema.Never,
+  Progress extends Schema.Top = Schema.Never,
+  Middleware extends TaskMiddleware.Any = never
+> {
+  new (_: never): {}
+
+  readonly [TypeId]: typeof TypeId
+  /** The name: `name` is taken, for a task is a class. */
+  readonly _tag: Name
+  readonly payloadSchema: Payload
+  readonly successSchema: Success
+  readonly errorSchema: Error
+  readonly progressSchema: Progress
+  readonly middlewares: ReadonlyArray<Middleware>
+  // `any`: policies are functions of the task's error
+  readonly options: Policies<any>
+  readonly "~handler": TaskHandler<Name>
+  readonly "~error": Error | Middleware["error"]
+  readonly "~codecs": () => Codecs
+
+  /** The context of the running message, with this task's type of progress. */
+  readonly context: Effect.Effect<Typed<Progress["Type"]>, never, Running<Name> | TaskContext>
+
+  /** Sends a message. Succeeds once the broker has accepted it; the run goes on by itself. */
+  readonly enqueue: (
+    payload: Payload["~type.make.in"],
+    options?: EnqueueOptions
+  ) => Effect.Effect<
+    TaskHandle<Success["Type"], Error["Type"] | Middleware["error"]["Type"], Progress["Type"]>,
+    EnqueueError,
+    Client | ServicesClient<this>
+  >
+
+  /** Sends many messages in as few round trips as possible. One that does not fit its schema refuses them all. */
+  readonly enqueueAll: (
+    payloads: ReadonlyArray<Payload["~type.make.in"]> | Iterable<Payload["~type.make.in"]>,
+    options?: Omit<EnqueueOptions, "id">
+  ) => Effect.Effect<
+    ReadonlyArray<TaskHandle<Success["Type"], Error["Type"] | Middleware["error"]["Type"], Progress["Type"]>>,
+    EnqueueError,
+    Client | ServicesClient<this>
+  >
+
+  /**
+   * `enqueue`, then `await`. Interrupting it revokes the message, unless `onInterrupt` is `"detach"`.
+   */
+  readonly execute: (
+    payload: Payload["~type.make.in"],
+    options?: ExecuteOptions
+  ) => Effect.Effect<
+    Success["Type"],
+    Error["Type"] | Middleware["error"]["Type"] | TaskEnded | EnqueueError,
+    Client | ServicesClient<this>
+  >
+
+  /** The handle of an id from elsewhere (a database row, another process). `queue`: if the message was sent to another one. */
+  readonly handle: (
+    id: string,
+    options?: { readonly queue?: string | undefined }
+  ) => Effect.Effect<
+    TaskHandle<Success["Type"], Error["Type"] | Middleware["error"]["Type"], Progress["Type"]>,
+    never,
+    Client | ServicesClient<this>
+  >
+
+  /** A call as a value, to be sent together with calls of other tasks: see `enqueueAll` of this module. */
+  readonly s: (
+    payload: Payload["~type.make.in"],
+    options?: EnqueueOptions
+  ) => Signature<
+    Name,
+    Success["Type"],
+    Error["Type"] | Middleware["error"]["Type"],
+    Progress["Type"],
+    ServicesClient<this>
+  >
+
+  /** The same task with a middleware around its handler. The one added last runs first. */
+  readonly middleware: <M extends TaskMiddleware.Any>(
+    middleware: M
+  ) => Task<Name, Payload, Success, Error, Progress, Middleware | M>
+
+  /** The handler, or an effect that builds it once for each worker. */
+  readonly toLayer: <R, EX = never, RX = never>(
+    handler: Handler<this, R> | Effect.Effect<Handler<this, R>, EX, RX>
+  ) => Layer.Layer<
+    TaskHandler<Name>,
+    EX,
+    | Exclude<R, TaskContext | Running<Name> | Scope | Middleware["~provides"]>
+    | Exclude<RX, Scope>
+    | ServicesWorker<this>
+  >
+}
+
+/**
+ * An ordinary function from payload (and context) to an effect. It may fail with the task's error, and let a signal or the
+ * soft time limit pass. A `Scope` is there if it asks for one, closed when the run ends.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handler<T extends AnyWithProps, R> = (
+  payload: T["payloadSchema"]["Type"],
+  context: Typed<T["progressSchema"]["Type"]>
+) => Effect.Effect<T["successSchema"]["Type"], T["errorSchema"]["Type"] | TaskSignal | SoftTimeLimitExceeded, R>
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Any {
+  readonly [TypeId]: typeof TypeId
+  readonly _tag: string
+  readonly "~handler": unknown
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnyWithProps extends Any {
+  readonly payloadSchema: Schema.Top
+  readonly successSchema: Schema.Top
+  readonly errorSchema: Schema.Top
+  readonly progressSchema: Schema.Top
+  readonly middlewares: ReadonlyArray<TaskMiddleware.Any>
+  // `any`: policies are functions of the task's error
+  readonly options: Policies<any>
+  readonly "~error": Schema.Top
+  /** Built at the first use. */
+  readonly "~codecs": () => Codecs
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Success<T extends AnyWithProps> = T["successSchema"]["Type"]
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Error<T extends AnyWithProps> = T["~error"]["Type"]
+
+/**
+ * Services that a producer needs: to encode the payload, and to decode what comes back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ServicesClient<T extends AnyWithProps> =
+  | T["payloadSchema"]["EncodingServices"]
+  | T["successSchema"]["DecodingServices"]
+  | T["~error"]["DecodingServices"]
+  | T["progressSchema"]["DecodingServices"]
+
+/**
+ * Services that a worker needs: the other direction, and the middlewares.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ServicesWorker<T extends AnyWithProps> =
+  | T["payloadSchema"]["DecodingServices"]
+  | T["successSchema"]["EncodingServices"]
+  | T["~error"]["EncodingServices"]
+  | T["progressSchema"]["EncodingServices"]
+  | Context.Service.Identifier<T["middlewares"][number]>
+
+/**
+ * What holds for every message of a task unless the call or the Router says otherwise.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Policies<E> {
+  /** Default: the program's, see `Defaults`. */
+  readonly queue?: string | undefined
+  readonly priority?: Priority | undefined
+  /** None: a failure is final. `true`: 3 retries, exponential from 1 s to 10 min, full jitter. */
+  readonly retry?: Retry<E> | undefined
+  /** Regions under `context.withSoftTimeLimit` end with an error; without one the handler is interrupted. */
+  readonly softTimeLimit?: Duration.Input | undefined
+  /** The handler is interrupted, and abandoned when it does not end. */
+  readonly timeLimit?: Duration.Input | undefined
+  /** Messages that waited longer end as `expired`. */
+  readonly expires?: Duration.Input | undefined
+  readonly resultTtl?: Duration.Input | undefined
+  /** Keeps no result; `"success"` keeps failures. */
+  readonly ignoreResult?: boolean | "success" | undefined
+  /** Deliveries without an outcome after which a message is dead. */
+  readonly maxDeliveries?: number | undefined
+  /**
+   * `late` (default): a message whose worker died runs again. `early`: it runs at most once, and ends as `WorkerLost` when
+   * its worker died.
+   */
+  readonly ack?: "late" | "early" | undefined
+  /** Version of the payload's schema. Default 1. Workers that know an older one leave newer messages to others. */
+  readonly version?: number | undefined
+  /**
+   * How to read payloads of older versions: under the key `n`, a function from the encoded payload of version `n` to the
+   * encoded payload of version `n + 1`. `Task.upgrade` makes one from schemas.
+   */
+  readonly upgrades?: { readonly [version: number]: (encoded: unknown) => unknown } | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExecuteOptions extends EnqueueOptions {
+  /** What interrupting the caller does to the message. Default `"revoke"`. */
+  readonly onInterrupt?: "revoke" | "detach" | undefined
+}
+
+/**
+ * Defines a task.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <
+  const Name extends string,
+  Payload extends Schema.Top | Schema.Struct.Fields = Schema.Void,
+  Success extends Schema.Top = Schema.Void,
+  Error extends Schema.Top = Schema.Never,
+  Progress extends Schema.Top = Schema.Never
+>(
+  name: Name,
+  options?: {
+    /** Fields of a struct, or any schema. Default: no payload. */
+    readonly payload?: Payload
+    /** Default: no value. */
+    readonly success?: Success
+    /** Default: no typed error. */
+    readonly error?: Error
+    /** Default: no progress. */
+    readonly progress?: Progress
+  } & Policies<Error["Type"]>
+): Task<Name, Payload extends Schema.Struct.Fields ? Schema.Struct<Payload> : Payload, Success, Error, Progress> => {
+  const payload: Schema.Top | Schema.Struct.Fields = options?.payload ?? Schema.Void
+  return makeTask({
+    _tag: name,
+    payloadSchema: Schema.isSchema(payload) ? payload : Schema.Struct(payload),
+    successSchema: options?.success ?? Schema.Void,
+    errorSchema: options?.error ?? Schema.Never,
+    progressSchema: options?.progress ?? Schema.Never,
+    middlewares: [],
+    options: options ?? {}
+    // the schemas of the definition are those of the type parameters; the untyped half is `makeTask`
+  }) as unknown as ReturnType<typeof make<Name, Payload, Success, Error, Progress>>
+}
+
+type Definition = Omit<AnyWithProps, typeof TypeId | "~handler" | "~error" | "~codecs">
+
+/** A function, so that `class SendMail extends Task.make(…) {}` is possible. */
+const makeTask = (definition: Definition): AnyWithProps => {
+  let codecs: Codecs | undefined
+  const methods = {
+    "~codecs": () => (codecs ??= buildCodecs(definition)),
+    context: TaskContext,
+    enqueue: (payload: unknown, options?: EnqueueOptions) => Enqueue.one(self, payload, options),
+    enqueueAll: (payloads: Iterable<unknown>, options?: EnqueueOptions) =>
+      Enqueue.all(Array.from(payloads, (payload) => ({ task: self, payload, options: options ?? {} }))),
+    execute: (payload: unknown, options?: ExecuteOptions) => Enqueue.execute(self, payload, options),
+    handle: (id: string, options?: { readonly queue?: string | undefined }) => Enqueue.handle(self, id, options?.queue),
+    s: (payload: unknown, options?: EnqueueOptions) => ({ task: self, payload, options: options ?? {} }),
+    middleware: (middleware: TaskMiddleware.Any) =>
+      makeTask({ ...definition, middlewares: [...definition.middlewares, middleware] }),
+    toLayer: (handler: HandlerFunction | Effect.Effect<HandlerFunction>) =>
+      Layer.effectContext(
+        Effect.gen(function* () {
+          const services = yield* Effect.context<never>()
+          const run = Effect.isEffect(handler) ? yield* handler : handler
+          return registered([{ task: self, run, services }])
+        })
+      )
+  }
+  // `Object.assign` cannot know the phantom members `~handler` and `~error`, which have no value
+  const self = Object.assign(function () {}, definition, { [TypeId]: TypeId }, methods) as unknown as AnyWithProps
+  return self
+}
+
+/**
+ * Sends calls of different tasks together: `Task.enqueueAll([SendMail.s({ … }), Purge.s()])` gives a tuple of handles.
+ *
+ * @category enqueueing
+ * @since 0.1.0
+ */
+export const enqueueAll = <const Signatures extends ReadonlyArray<Signature.Any>>(
+  signatures: Signatures
+): Effect.Effect<
+  { readonly [I in keyof Signatures]: Signature.Handle<Signatures[I]> },
+  EnqueueError,
+  Client | Signature.Services<Signatures[number]>
+> =>
+  // one handle a signature, of its types
+  Enqueue.all(signatures) as ReturnType<typeof enqueueAll<Signatures>>
+
+/**
+ * An upgrade function from schemas: decodes a payload of the older version and gives the value to encode as the next one.
+ *
+ * @category versions
+ * @since 0.1.0
+ */
+export const upgrade = <From extends Schema.Codec<unknown, unknown>, To extends Schema.Codec<unknown, unknown>>(
+  from: From,
+  to: To,
+  change: (old: From["Type"]) => To["Type"]
+): ((encoded: unknown) => unknown) => {
+  const decode = Schema.decodeUnknownSync(Schema.toCodecJson(from))
+  const encode = Schema.encodeSync(Schema.toCodecJson(to))
+  return (encoded) => encode(change(decode(encoded)))
+}
+
+/** @internal */
+// the handler's requirements were given to `toLayer` as services
+export type HandlerFunction = (payload: unknown, context: Typed<unknown>) => Effect.Effect<unknown, unknown>
+
+/** @internal */
+export interface Registered {
+  readonly task: AnyWithProps
+  readonly run: HandlerFunction
+  readonly services: Context.Context<never>
+}
+
+const handlerPrefix = "celeriac/TaskHandler/"
+
+/** @internal */
+export const registered = (handlers: ReadonlyArray<Registered>): Context.Context<never> =>
+  Context.makeUnsafe(new Map(handlers.map((handler) => [handlerPrefix + handler.task._tag, handler])))
+
+/** @internal */
+export const registeredIn = <R>(context: Context.Context<R>): ReadonlyMap<string, Registered> => {
+  const found = new Map<string, Registered>()
+  for (const [key, service] of context.mapUnsafe) {
+    // under this prefix stands what `registered` put there
+    if (key.startsWith(handlerPrefix)) found.set(key.slice(handlerPrefix.length), service as Registered)
+  }
+  return found
+}

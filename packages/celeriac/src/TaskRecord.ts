@@ -1,0 +1,187 @@
+/**
+ * What is stored about a message: the record of its end, and notes on failed attempts and progress.
+ *
+ * A record is text: the character `1` (version of this format), one letter (the state), 13 digits (the end, milliseconds
+ * since 1970), and a JSON object, left out when it is empty. Its keys: `v` success value, `e` typed error, `d` defect,
+ * `w` the reason of a `TaskEnded`, `n` attempts when there was more than one, `i` when the result was not kept. Everything
+ * is as the task's schemas encode it to JSON.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+
+/**
+ * The states in which a message has ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TerminalState = "succeeded" | "failed" | "revoked" | "expired" | "ignored" | "dead"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type State = "scheduled" | "queued" | "active" | "retrying" | TerminalState
+
+/**
+ * How a message ended, encoded.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Ending =
+  | { readonly _tag: "Success"; readonly value: unknown }
+  | { readonly _tag: "Error"; readonly error: unknown }
+  | { readonly _tag: "Defect"; readonly defect: unknown }
+  /** The encoded `TaskEnded.Reason`. */
+  | { readonly _tag: "Reason"; readonly reason: unknown }
+  /** The result was not kept: `ignoreResult`, or forgotten. */
+  | { readonly _tag: "Gone" }
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskRecord {
+  readonly state: TerminalState
+  /** Milliseconds since 1970. */
+  readonly endedAt: number
+  /** Counted attempts; 0 when it never ran. */
+  readonly attempts: number
+  readonly ending: Ending
+}
+
+const letters = { succeeded: "s", failed: "f", revoked: "r", expired: "x", ignored: "i", dead: "d" } as const
+
+const states: Readonly<Record<string, TerminalState>> = {
+  s: "succeeded",
+  f: "failed",
+  r: "revoked",
+  x: "expired",
+  i: "ignored",
+  d: "dead"
+}
+
+/** States that mean that the message did run, so that one attempt is the rule and is not written. */
+const usualAttempts = (state: TerminalState): number => (state === "succeeded" || state === "failed" ? 1 : 0)
+
+interface Body {
+  v?: unknown
+  e?: unknown
+  d?: unknown
+  w?: unknown
+  n?: number
+  i?: 1
+}
+
+/**
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (record: TaskRecord): string => {
+  const body: Body = {}
+  const { ending } = record
+  switch (ending._tag) {
+    case "Success":
+      if (ending.value !== undefined && ending.value !== null) body.v = ending.value
+      break
+    case "Error":
+      body.e = ending.error
+      break
+    case "Defect":
+      body.d = ending.defect
+      break
+    case "Reason":
+      body.w = ending.reason
+      break
+    case "Gone":
+      body.i = 1
+  }
+  if (record.attempts !== usualAttempts(record.state)) body.n = record.attempts
+  const json = JSON.stringify(body)
+  const head = `1${letters[record.state]}${String(Math.floor(record.endedAt)).padStart(13, "0")}`
+  return json === "{}" ? head : head + json
+}
+
+/**
+ * Reads a record. Total: any text gives a record or a sentence that says why it is none.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (value: string): Result.Result<TaskRecord, string> => {
+  const state = states[value[1] ?? ""]
+  const endedAt = Number(value.slice(2, 15))
+  if (value[0] !== "1" || state === undefined || value.length < 15 || !Number.isSafeInteger(endedAt)) {
+    return Result.fail(`the record of the message is not readable: ${JSON.stringify(value.slice(0, 40))}`)
+  }
+  let body: Body = {}
+  if (value.length > 15) {
+    try {
+      // a record is written by `encode`; what is inside is decoded by the task's schemas
+      body = JSON.parse(value.slice(15)) as Body
+    } catch {
+      return Result.fail("the record of the message is not JSON")
+    }
+  }
+  return Result.succeed({ state, endedAt, attempts: body.n ?? usualAttempts(state), ending: endingOf(body) })
+}
+
+const endingOf = (body: Body): Ending =>
+  body.i === 1
+    ? { _tag: "Gone" }
+    : "e" in body
+      ? { _tag: "Error", error: body.e }
+      : "d" in body
+        ? { _tag: "Defect", defect: body.d }
+        : "w" in body
+          ? { _tag: "Reason", reason: body.w }
+          : { _tag: "Success", value: body.v ?? null }
+
+/**
+ * The state of a record without decoding it.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const stateOf = (value: string): TerminalState | undefined => states[value[1] ?? ""]
+
+/**
+ * A failed attempt that was not the last one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AttemptNote {
+  /** 1 for the first run. */
+  readonly attempt: number
+  /** When it ended, milliseconds since 1970. */
+  readonly at: number
+  /** When the next attempt falls due, milliseconds since 1970. */
+  readonly nextAt: number
+  readonly worker: string
+  readonly ending: Ending
+}
+
+/**
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeAttempt = (note: AttemptNote): string => JSON.stringify(note)
+
+/**
+ * Reads a note; `undefined` when it is not readable (history is for people: it fails nothing).
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeAttempt = (value: string): AttemptNote | undefined => {
+  try {
+    const note: unknown = JSON.parse(value)
+    // written by `encodeAttempt`; the ending inside is decoded by the task's schemas
+    return typeof note === "object" && note !== null && "ending" in note ? (note as AttemptNote) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * A distributed task queue: tasks are typed Effects, infrastructure is Layers.
+ *
+ * @since 0.1.0
+ */
+export * as Broker from "./Broker.ts"
+export * as CeleriacMemory from "./CeleriacMemory.ts"
+export * as Client from "./Client.ts"
+export * as Defaults from "./Defaults.ts"
+export * as EnqueueError from "./EnqueueError.ts"
+export * as Message from "./Message.ts"
+export * as Notifier from "./Notifier.ts"
+export * as Outcome from "./Outcome.ts"
+export * as Pool from "./Pool.ts"
+export * as PromiseClient from "./PromiseClient.ts"
+export * as PromiseHandler from "./PromiseHandler.ts"
+export * as ResultBackend from "./ResultBackend.ts"
+export * as Retry from "./Retry.ts"
+export * as Router from "./Router.ts"
+export * as Signature from "./Signature.ts"
+export * as Task from "./Task.ts"
+export * as TaskContext from "./TaskContext.ts"
+export * as TaskEnded from "./TaskEnded.ts"
+export * as TaskGroup from "./TaskGroup.ts"
+export * as TaskHandle from "./TaskHandle.ts"
+export * as TaskId from "./TaskId.ts"
+export * as TaskMiddleware from "./TaskMiddleware.ts"
+export * as TaskRecord from "./TaskRecord.ts"
+export * as TimeLimit from "./TimeLimit.ts"
+export * as Worker from "./Worker.ts"

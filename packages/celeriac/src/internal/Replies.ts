@@ -1,0 +1,250 @@
+/**
+ * Finds out what became of messages: all waiting handles of a program share one subscription, one place in each record's
+ * list of watchers, and one fallback look.
+ *
+ * A push says only that something changed; the state is read again from the result backend and the broker. Lost
+ * connections are waited out.
+ */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import { Scope } from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type Address, Broker, type Whereabouts } from "../Broker.ts"
+import type { Change } from "../Client.ts"
+import { Defaults } from "../Defaults.ts"
+import * as Message from "../Message.ts"
+import { Notifier } from "../Notifier.ts"
+import { type Interest, replyChannel, ResultBackend, type Stored } from "../ResultBackend.ts"
+import { ResultGone, Revoked } from "../TaskEnded.ts"
+import * as TaskId from "../TaskId.ts"
+import * as TaskRecord from "../TaskRecord.ts"
+import * as Coalescer from "./Coalescer.ts"
+import { encodeReason } from "./codecs.ts"
+import { supervise } from "./supervise.ts"
+
+/** How often open waits are looked at without a push. */
+const lookEvery = Duration.seconds(5)
+
+/** How often a followed message is looked at without a push. */
+const followEvery = Duration.seconds(1)
+
+const again = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")])
+
+/** Somebody waits for news of one message. */
+interface Watcher {
+  news: Deferred.Deferred<void>
+}
+
+/** What is known of a message at one moment. */
+interface View {
+  readonly stored: Stored
+  /** `undefined`: no queue holds it. */
+  readonly where: Whereabouts | undefined
+}
+
+export const make = Effect.gen(function* () {
+  const broker = yield* Broker
+  const results = yield* ResultBackend
+  const notifier = yield* Notifier
+  const defaults = yield* Defaults
+  const scope = yield* Scope
+  const client = yield* TaskId.make
+
+  const watchers = new Map<string, Set<Watcher>>()
+  const watched = Latch.makeUnsafe(false)
+
+  const tell = (key: string): void => {
+    for (const watcher of watchers.get(key) ?? []) Deferred.doneUnsafe(watcher.news, Effect.void)
+  }
+  const tellAll = Effect.sync(() => watchers.forEach((_, key) => tell(key)))
+
+  const subscribed = yield* Effect.cached(
+    Effect.gen(function* () {
+      yield* notifier.subscribe(replyChannel(client), {
+        onMessage: tell,
+        onReset: () => watchers.forEach((_, key) => tell(key))
+      })
+      yield* supervise("client.look", Effect.forever(Effect.andThen(watched.await, Effect.delay(tellAll, lookEvery))))
+    }).pipe(Effect.provideService(Scope, scope))
+  )
+
+  const reader = (interest: Interest) =>
+    Coalescer.make({
+      maxBatch: 1000,
+      maxInFlight: 2,
+      run: (addresses: ReadonlyArray<Address>) =>
+        results.watch(client, addresses, interest).pipe(Effect.retry(again), Effect.orDie)
+    })
+  const readers = { end: yield* reader("end"), changes: yield* reader("changes") }
+
+  const watcherOf = (address: Address) =>
+    Effect.andThen(
+      subscribed,
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const key = keyOf(address)
+          const watcher: Watcher = { news: Deferred.makeUnsafe() }
+          const others = watchers.get(key)
+          if (others === undefined) watchers.set(key, new Set([watcher]))
+          else others.add(watcher)
+          watched.openUnsafe()
+          return watcher
+        }),
+        (watcher) =>
+          Effect.sync(() => {
+            const key = keyOf(address)
+            const others = watchers.get(key)
+            others?.delete(watcher)
+            if (others?.size === 0) watchers.delete(key)
+            if (watchers.size === 0) watched.closeUnsafe()
+          })
+      )
+    )
+
+  const locate = (address: Address) =>
+    broker.locate(address).pipe(Effect.retry(again), Effect.orDie, Effect.map(Option.getOrUndefined))
+
+  /** Registers for news, then looks. A message that moved from the queue to the records between two reads is read again. */
+  const look = Effect.fnUntraced(function* (address: Address, interest: Interest, needsPlace: boolean) {
+    const stored = yield* readers[interest].submit(address)
+    if (stored.record !== undefined) return { stored, where: undefined, live: false }
+    if (stored.live === true && !needsPlace) return { stored, where: undefined, live: true }
+    const where = stored.live === false ? undefined : yield* locate(address)
+    if (where !== undefined) return { stored, where, live: true }
+    return { stored: yield* readers[interest].submit(address), where: undefined, live: false }
+  })
+
+  const poll = (address: Address) =>
+    Effect.map(
+      results.read([address]).pipe(Effect.retry(again), Effect.orDie),
+      ([stored]) => stored && recordOf(stored)
+    )
+
+  const awaitRecord = Effect.fnUntraced(function* (address: Address) {
+    const watcher = yield* watcherOf(address)
+    while (true) {
+      watcher.news = Deferred.makeUnsafe()
+      const { live, stored } = yield* look(address, "end", false)
+      if (stored.record !== undefined || !live) return recordOf(stored)
+      yield* Deferred.await(watcher.news)
+    }
+  }, Effect.scoped)
+
+  const state = Effect.fnUntraced(function* (address: Address) {
+    const record = yield* poll(address)
+    if (record !== undefined) return record.state
+    const where = yield* locate(address)
+    // it may have ended between the two reads
+    return where === undefined ? (yield* poll(address))?.state : stateOf(where)
+  })
+
+  const changes = (address: Address): Stream.Stream<Change> =>
+    Stream.unwrap(
+      Effect.map(watcherOf(address), (watcher) =>
+        Stream.paginate(
+          unseen,
+          Effect.fnUntraced(function* (seen: Seen) {
+            while (true) {
+              watcher.news = Deferred.makeUnsafe()
+              const view = yield* look(address, "changes", true)
+              const [fresh, now] = difference(seen, view)
+              if (!view.live) return [fresh, Option.none<Seen>()] as const
+              if (fresh.length > 0) return [fresh, Option.some(now)] as const
+              yield* Effect.timeoutOption(Deferred.await(watcher.news), followEvery)
+            }
+          })
+        )
+      )
+    )
+
+  const revoke = Effect.fnUntraced(function* (address: Address, { waitingOnly }: { readonly waitingOnly: boolean }) {
+    const endedAt = yield* Clock.currentTimeMillis
+    const value = TaskRecord.encode({
+      state: "revoked",
+      endedAt,
+      attempts: 0,
+      ending: { _tag: "Reason", reason: encodeReason(new Revoked()) }
+    })
+    const record = { value, ttl: Duration.toMillis(Duration.max(defaults.resultTtl, defaults.dedupeWindow)) }
+    const end = (options: { readonly record?: typeof record; readonly waitingOnly: boolean }) =>
+      broker.end([address], options).pipe(Effect.retry(again), Effect.orDie)
+    if (broker.location === results.location) return (yield* end({ record, waitingOnly }))[0] === "ended"
+    // on two stores: the record first, so that nobody can commit another end
+    const where = yield* locate(address)
+    if (where === undefined || (waitingOnly && where.place === "active")) return false
+    const [reply] = yield* results.commit([{ ...address, ...record }]).pipe(Effect.retry(again), Effect.orDie)
+    if (reply !== "committed") return false
+    yield* end({ waitingOnly: false })
+    return true
+  })
+
+  const forget = Effect.fnUntraced(function* (address: Address) {
+    const record = yield* poll(address)
+    if (record === undefined) return
+    const now = yield* Clock.currentTimeMillis
+    const ttl = record.endedAt + Duration.toMillis(defaults.dedupeWindow) - now
+    const tombstone = { value: TaskRecord.encode({ ...record, ending: { _tag: "Gone" } }), ttl }
+    yield* results.forget([address], ttl > 0 ? tombstone : undefined).pipe(Effect.retry(again), Effect.orDie)
+  })
+
+  return { await: awaitRecord, poll, state, changes, revoke, forget }
+})
+
+/** As the push on `replyChannel` names it. */
+const keyOf = ({ id, queue }: Address): string => JSON.stringify([id, queue])
+
+const recordOf = ({ record }: Stored): TaskRecord.TaskRecord | undefined =>
+  record === undefined
+    ? undefined
+    : Result.getOrElse(TaskRecord.decode(record), (detail): TaskRecord.TaskRecord => ({
+        state: TaskRecord.stateOf(record) ?? "failed",
+        endedAt: 0,
+        attempts: 0,
+        ending: { _tag: "Reason", reason: encodeReason(new ResultGone({ detail })) }
+      }))
+
+const stateOf = ({ id, place, queue, wire }: Whereabouts): TaskRecord.State => {
+  if (place !== "scheduled") return place
+  const message = Result.getOrUndefined(Message.decode({ id, queue }, wire))
+  return (message?.attempts ?? 0) > 0 || (message?.snoozes ?? 0) > 0 ? "retrying" : "scheduled"
+}
+
+/** What a follower has been told. */
+interface Seen {
+  readonly state: TaskRecord.State | undefined
+  readonly progress: string | undefined
+  /** The latest attempt. */
+  readonly attempt: number
+}
+
+const unseen: Seen = { state: undefined, progress: undefined, attempt: 0 }
+
+const difference = (
+  seen: Seen,
+  { live, stored, where }: View & { readonly live: boolean }
+): readonly [ReadonlyArray<Change>, Seen] => {
+  const fresh: Array<Change> = []
+  let { attempt, progress, state } = seen
+  for (const value of stored.attempts) {
+    const note = TaskRecord.decodeAttempt(value)
+    if (note === undefined || note.attempt <= attempt) continue
+    fresh.push({ _tag: "Retrying", note })
+    attempt = note.attempt
+  }
+  if (stored.progress !== undefined && stored.progress !== progress) {
+    progress = stored.progress
+    fresh.push({ _tag: "Progress", value: progress })
+  }
+  if (where !== undefined && stateOf(where) !== state) {
+    state = stateOf(where)
+    fresh.push({ _tag: "State", state })
+  }
+  if (!live) fresh.push({ _tag: "Ended", record: recordOf(stored) })
+  return [fresh, { state, progress, attempt }]
+}

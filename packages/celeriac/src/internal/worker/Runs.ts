@@ -1,0 +1,422 @@
+/**
+ * What a worker holds: claimed deliveries from the moment they arrive until the broker has confirmed their end.
+ *
+ * This is the hot path. A delivery is read, checked, started in the pool, and its outcome settled; with a handler that does
+ * not wait, all of it happens in one go.
+ */
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Result from "effect/Result"
+import type { Address, Delivery } from "../../Broker.ts"
+import type { Settings as Defaults } from "../../Defaults.ts"
+import * as Message from "../../Message.ts"
+import * as Outcome from "../../Outcome.ts"
+import type { Runner, Running, Stop } from "../../Pool.ts"
+import type { Registered } from "../../Task.ts"
+import * as TaskId from "../../TaskId.ts"
+import * as TimeLimit from "../../TimeLimit.ts"
+import { stopped } from "../conclude.ts"
+import { type Deadlines, Entry } from "../Deadlines.ts"
+import * as Telemetry from "../Telemetry.ts"
+import type { Settings } from "./options.ts"
+import { Prefetch } from "./Prefetch.ts"
+import type { Progress } from "./Progress.ts"
+import type { Settler } from "./Settler.ts"
+
+export interface Dependencies {
+  readonly context: Context.Context<never>
+  readonly clock: Clock.Clock
+  readonly settings: Settings
+  readonly defaults: Defaults
+  readonly handlers: ReadonlyMap<string, Registered>
+  readonly runner: Runner
+  readonly deadlines: Deadlines
+  readonly settler: Settler
+  readonly progress: Progress
+  /** Whether a message that its last worker may have finished has a record; `undefined` where settling is one step. */
+  readonly isRecorded: ((address: Address) => Effect.Effect<boolean>) | undefined
+}
+
+/** One held delivery; the entry is its time limit. */
+class Held extends Entry {
+  readonly runs: Runs
+  readonly delivery: Delivery
+  message: Message.Message | undefined
+  limits: TimeLimit.Limits = noLimits
+  startedAt = 0
+  running: Running | undefined
+  phase: "waiting" | "running" | "settling" = "waiting"
+  /** Why it was stopped last. */
+  stop: Stop | undefined
+  /** The same message, lost and claimed again before this run of it has ended: it comes next. */
+  following: Delivery | undefined
+
+  constructor(runs: Runs, delivery: Delivery) {
+    super()
+    this.runs = runs
+    this.delivery = delivery
+  }
+
+  override onExpire(): void {
+    this.runs.limitCame(this)
+  }
+}
+
+const noLimits: TimeLimit.Limits = { soft: undefined, hard: undefined }
+
+export class Runs {
+  private readonly dependencies: Dependencies
+  private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => unknown
+  private readonly held = new Map<string, Map<string, Held>>()
+  private readonly waiting: Array<Held> = []
+  private waitingFrom = 0
+  private readonly prefetch: Prefetch
+  private running = 0
+  private count = 0
+  private bytes = 0
+  private pumping = false
+  private accepting = true
+  private readonly limitsOf = new Map<string, TimeLimit.Limits>()
+  private readonly meters = new Map<string, (seconds: number) => void>()
+  /** Open while there is room for more deliveries. */
+  readonly roomy = Latch.makeUnsafe(true)
+  /** Open while nothing is held. */
+  readonly empty = Latch.makeUnsafe(true)
+  /** Runs that did not end within the grace: they go on, nobody listens to them. */
+  abandoned = 0
+
+  constructor(dependencies: Dependencies) {
+    this.dependencies = dependencies
+    this.fork = Effect.runForkWith(dependencies.context)
+    this.prefetch = new Prefetch(dependencies.settings.prefetch)
+    for (const [name, { task }] of dependencies.handlers) {
+      this.limitsOf.set(name, TimeLimit.resolve({ task: task.options, worker: dependencies.settings.limits }).limits)
+    }
+  }
+
+  /** How many more deliveries the worker wants. */
+  room(): number {
+    const { concurrency } = this.dependencies.settings
+    const wanted = concurrency + this.prefetch.target(this.dependencies.clock.currentTimeMillisUnsafe())
+    // what waits for its settle counts only when the broker does not keep up
+    const settling = Math.max(0, this.count - this.running - this.backlog - mostSettling)
+    return this.accepting ? wanted - this.running - this.backlog - settling : 0
+  }
+
+  /** How many more bytes. */
+  roomBytes(): number {
+    return Math.max(1, this.dependencies.settings.maxBytes - this.bytes)
+  }
+
+  /** All that is held, for `reconcile`. */
+  deliveries(): ReadonlyArray<Delivery> {
+    return Array.from(this.all()).flatMap(({ delivery, following }) =>
+      following === undefined ? [delivery] : [delivery, following]
+    )
+  }
+
+  accept(deliveries: ReadonlyArray<Delivery>): void {
+    for (const delivery of deliveries) {
+      let ofQueue = this.held.get(delivery.queue)
+      if (ofQueue === undefined) this.held.set(delivery.queue, (ofQueue = new Map<string, Held>()))
+      const known = ofQueue.get(delivery.id)
+      if (known !== undefined) {
+        // the same fence: a reconciliation found what a claim brought
+        if (known.delivery.fence < delivery.fence) known.following = delivery
+        continue
+      }
+      const held = new Held(this, delivery)
+      ofQueue.set(delivery.id, held)
+      this.count++
+      this.bytes += delivery.wire.length
+      this.waiting.push(held)
+    }
+    if (this.count > 0) this.empty.closeUnsafe()
+    this.pump()
+  }
+
+  /** Stops one message, waiting or running. */
+  revoke({ id, queue }: Address): void {
+    const held = this.held.get(queue)?.get(id)
+    if (held !== undefined) this.stop(held, "revoked")
+  }
+
+  /** The messages are no longer this worker's: whatever comes of them is not settled. */
+  lose(deliveries: Iterable<Delivery>): void {
+    for (const delivery of deliveries) {
+      const held = this.held.get(delivery.queue)?.get(delivery.id)
+      if (held?.delivery === delivery) this.stop(held, "released")
+      else if (held?.following === delivery) held.following = undefined
+    }
+  }
+
+  /** No new starts; what has not started goes back. */
+  close(): void {
+    this.accepting = false
+    for (const held of this.takeWaiting()) this.settle(held, { _tag: "Released" })
+    this.noticeRoom()
+  }
+
+  /** Interrupts what runs; it goes back when it has ended. */
+  releaseRunning(): void {
+    for (const held of Array.from(this.all())) if (held.phase === "running") this.stop(held, "released")
+  }
+
+  runningNow(): number {
+    return this.running
+  }
+
+  // --- start -----------------------------------------------------------------------------------------------------------
+
+  private get backlog(): number {
+    return this.waiting.length - this.waitingFrom
+  }
+
+  private pump(): void {
+    if (this.pumping) return
+    this.pumping = true
+    while (this.running < this.dependencies.settings.concurrency && this.backlog > 0) {
+      const held = this.waiting[this.waitingFrom++]!
+      if (this.waitingFrom === this.waiting.length) {
+        this.waiting.length = 0
+        this.waitingFrom = 0
+      }
+      if (held.phase === "waiting") this.start(held)
+    }
+    this.pumping = false
+    this.noticeRoom()
+  }
+
+  private start(held: Held): void {
+    const { clock, defaults, handlers, isRecorded, runner } = this.dependencies
+    const { crashes, id, queue, wire } = held.delivery
+    // a clock may count fractions, messages and records do not
+    held.startedAt = Math.floor(clock.currentTimeMillisUnsafe())
+    const decoded = Message.decode(held.delivery, wire)
+    if (Result.isFailure(decoded)) {
+      const { detail, newer } = decoded.failure
+      return this.settle(
+        held,
+        newer ? { _tag: "Unknown", detail, since: TaskId.timeOf(id) } : { _tag: "Undecodable", detail }
+      )
+    }
+    const message = decoded.success
+    held.message = message
+    if (message.expiresAt !== undefined && message.expiresAt <= held.startedAt && !hasStarted(message)) {
+      return this.settle(held, { _tag: "Expired" })
+    }
+    const handler = handlers.get(message.task)
+    const lost = crashes + (message.requeues ?? 0)
+    if (lost >= (handler?.task.options.maxDeliveries ?? defaults.maxDeliveries)) {
+      return this.settle(held, { _tag: "TooManyDeliveries" })
+    }
+    if (handler === undefined) {
+      return this.settle(held, {
+        _tag: "Unknown",
+        detail: `no worker of queue "${queue}" knows task "${message.task}"`
+      })
+    }
+    if (crashes > 0 && (message.ack ?? handler.task.options.ack) === "early") {
+      return this.settle(held, { _tag: "WorkerLost", detail: "its worker died, and it may run at most once" })
+    }
+    held.phase = "running"
+    this.running++
+    if (crashes > 0 && isRecorded !== undefined) return this.startUnlessRecorded(held, message, isRecorded)
+    this.run(held, message, runner)
+  }
+
+  private run(held: Held, message: Message.Message, runner: Runner): void {
+    const { deadlines } = this.dependencies
+    const limits = this.limitsFor(message)
+    held.limits = limits
+    const shortest = limits.soft ?? limits.hard
+    if (shortest !== undefined) deadlines.setUnsafe(held, held.startedAt, shortest)
+    const running = runner.start(
+      { message, limits, startedAt: held.startedAt, deliveries: 1 + held.delivery.crashes + (message.requeues ?? 0) },
+      {
+        onEnd: (outcome) => this.end(held, outcome),
+        onProgress: (value) => this.dependencies.progress.report(held.delivery, value)
+      }
+    )
+    // it may have ended in `start`, or been stopped by its own handler
+    if (held.phase === "running") held.running = running
+  }
+
+  /** Its last worker committed a record and died before it settled the message: nothing is left to run. */
+  private startUnlessRecorded(
+    held: Held,
+    message: Message.Message,
+    isRecorded: (address: Address) => Effect.Effect<boolean>
+  ): void {
+    this.fork(
+      Effect.map(isRecorded(held.delivery), (recorded) => {
+        if (held.stop !== undefined) this.end(held, { _tag: held.stop === "revoked" ? "Revoked" : "Released" })
+        else if (!recorded) this.run(held, message, this.dependencies.runner)
+        else {
+          this.ended(held)
+          this.dependencies.settler.settle({ delivery: held.delivery, disposition: { _tag: "Ack" } }, () =>
+            this.drop(held)
+          )
+        }
+      })
+    )
+  }
+
+  private limitsFor(message: Message.Message): TimeLimit.Limits {
+    if (message.softTimeLimit === undefined && message.timeLimit === undefined) {
+      return this.limitsOf.get(message.task) ?? noLimits
+    }
+    return TimeLimit.resolve({
+      call: TimeLimit.decode(message),
+      task: this.dependencies.handlers.get(message.task)?.task.options,
+      worker: this.dependencies.settings.limits
+    }).limits
+  }
+
+  // --- stop ------------------------------------------------------------------------------------------------------------
+
+  private stop(held: Held, why: Stop): void {
+    if (held.phase === "settling") return
+    held.stop = why
+    if (held.phase === "waiting") return this.settle(held, { _tag: why === "revoked" ? "Revoked" : "Released" })
+    held.running?.stop(why)
+    this.giveGrace(held)
+  }
+
+  /** The soft limit, then the hard one, then the end of the grace. */
+  limitCame(held: Held): void {
+    if (held.phase !== "running") return
+    const { clock, deadlines } = this.dependencies
+    const { hard, soft } = held.limits
+    if (held.stop === undefined && soft !== undefined) {
+      held.stop = "soft"
+      if (hard === undefined) this.giveGrace(held)
+      else
+        deadlines.setUnsafe(
+          held,
+          clock.currentTimeMillisUnsafe(),
+          held.startedAt + hard - clock.currentTimeMillisUnsafe()
+        )
+      return held.running?.stop("soft")
+    }
+    if ((held.stop === undefined || held.stop === "soft") && hard !== undefined) {
+      held.stop = "hard"
+      this.giveGrace(held)
+      return held.running?.stop("hard")
+    }
+    this.abandon(held)
+  }
+
+  private giveGrace(held: Held): void {
+    const { clock, deadlines, settings } = this.dependencies
+    deadlines.setUnsafe(held, clock.currentTimeMillisUnsafe(), settings.grace)
+  }
+
+  /** It does not end. Its slot is given to others, and its outcome is what it was stopped for. */
+  private abandon(held: Held): void {
+    const { handlers, settings } = this.dependencies
+    const { delivery, limits, message, startedAt, stop } = held
+    if (message === undefined || stop === undefined) return
+    this.abandoned++
+    const { task } = handlers.get(message.task)!
+    this.fork(
+      Effect.flatMap(stopped({ task, message, limits, startedAt }, stop), (outcome) => {
+        this.end(held, outcome)
+        return Effect.logError(
+          `task "${message.task}" did not end within ${settings.grace} ms after it was interrupted: it goes on without a result and holds what it holds until this process ends`
+        ).pipe(Effect.annotateLogs({ task: message.task, id: delivery.id, stop }))
+      })
+    )
+  }
+
+  // --- end -------------------------------------------------------------------------------------------------------------
+
+  private end(held: Held, outcome: Outcome.Outcome): void {
+    if (held.phase !== "running") return
+    this.ended(held)
+    this.settle(held, outcome)
+    this.pump()
+  }
+
+  private ended(held: Held): void {
+    this.dependencies.deadlines.removeUnsafe(held)
+    this.dependencies.progress.forget(held.delivery)
+    held.phase = "settling"
+    held.running = undefined
+    this.running--
+  }
+
+  private settle(held: Held, outcome: Outcome.Outcome): void {
+    const { clock, defaults, handlers, settings, settler } = this.dependencies
+    held.phase = "settling"
+    const { delivery, message } = held
+    const endedAt = Math.floor(clock.currentTimeMillisUnsafe())
+    const policies = message === undefined ? undefined : handlers.get(message.task)?.task.options
+    const { disposition } = Outcome.settle(outcome, {
+      message,
+      deliveries: 1 + delivery.crashes + (message?.requeues ?? 0),
+      maxDeliveries: policies?.maxDeliveries ?? defaults.maxDeliveries,
+      worker: settings.name,
+      startedAt: held.startedAt,
+      endedAt,
+      resultTtl: message?.resultTtl ?? millisOf(policies?.resultTtl) ?? Duration.toMillis(defaults.resultTtl),
+      dedupeWindow: Duration.toMillis(defaults.dedupeWindow),
+      ignoreResult: message?.ignoreResult ?? policies?.ignoreResult ?? false,
+      unknownTaskWindow: settings.unknownTaskWindow
+    })
+    this.prefetch.ended()
+    this.measure(held, outcome, endedAt)
+    settler.settle({ delivery, disposition }, () => this.drop(held))
+  }
+
+  private measure({ delivery, message, startedAt }: Held, outcome: Outcome.Outcome, endedAt: number): void {
+    const key = `${delivery.queue} ${message?.task} ${outcome._tag}`
+    let meter = this.meters.get(key)
+    if (meter === undefined) {
+      const { context } = this.dependencies
+      meter = Telemetry.runMetrics(context, delivery.queue, message?.task ?? "unknown", outcome._tag)
+      this.meters.set(key, meter)
+    }
+    meter(Math.max(0, endedAt - startedAt) / 1000)
+  }
+
+  private drop(held: Held): void {
+    const ofQueue = this.held.get(held.delivery.queue)
+    if (ofQueue?.get(held.delivery.id) !== held) return
+    ofQueue.delete(held.delivery.id)
+    this.count--
+    this.bytes -= held.delivery.wire.length
+    if (held.following !== undefined) this.accept([held.following])
+    if (this.count === 0) this.empty.openUnsafe()
+    this.noticeRoom()
+  }
+
+  private noticeRoom(): void {
+    if (this.room() > 0) this.roomy.openUnsafe()
+    else this.roomy.closeUnsafe()
+  }
+
+  private takeWaiting(): ReadonlyArray<Held> {
+    const taken = this.waiting.slice(this.waitingFrom).filter(({ phase }) => phase === "waiting")
+    this.waiting.length = 0
+    this.waitingFrom = 0
+    return taken
+  }
+
+  private *all(): Iterable<Held> {
+    for (const ofQueue of this.held.values()) yield* ofQueue.values()
+  }
+}
+
+/** `expires` is about messages of which no run has started. */
+const hasStarted = ({ attempts = 0, requeues = 0, snoozes = 0 }: Message.Message): boolean =>
+  attempts + requeues + snoozes > 0
+
+/** So many ended messages may wait for their settle before they count against the room. */
+const mostSettling = 1000
+
+const millisOf = (input: Duration.Input | undefined): number | undefined =>
+  input === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(input))
