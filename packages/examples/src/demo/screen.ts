@@ -1,0 +1,37 @@
+/** Where the demo is seen: a terminal, on which a picture of the state is kept up to date, or a file, one line a time. */
+import { Config, Context, Effect, Layer } from "effect"
+import { createLogUpdate } from "log-update"
+
+export class Screen extends Context.Service<
+  Screen,
+  {
+    /** Whether what was written can be changed. */
+    readonly live: boolean
+    /** Writes lines that stay. */
+    readonly print: (text: string) => void
+    /** Replaces what `draw` wrote last, below all lines that stay. */
+    readonly draw: (text: string) => void
+  }
+>()("demo/Screen") {
+  static readonly layerLines = Layer.succeed(Screen, {
+    live: false,
+    print: (text) => console.log(text),
+    draw: () => {}
+  })
+
+  static readonly layerLive = Layer.effect(
+    Screen,
+    Effect.acquireRelease(
+      Effect.sync(() => createLogUpdate(process.stdout)),
+      (log) => Effect.sync(() => log.done())
+    ).pipe(Effect.map((log) => ({ live: true, print: (text: string) => log.persist(text), draw: log })))
+  )
+
+  /** Live on a terminal, unless the environment asks for plain text. */
+  static readonly layer = Layer.unwrap(
+    Effect.gen(function* () {
+      const plain = yield* Config.all([Config.String("NO_COLOR"), Config.String("CI")].map(Config.option))
+      return process.stdout.isTTY && plain.every((set) => set._tag === "None") ? Screen.layerLive : Screen.layerLines
+    })
+  )
+}
