@@ -115,7 +115,7 @@ export interface Publication extends Address {
   readonly delay?: number | undefined
   /** Time at which it may be claimed, milliseconds since 1970; wins over `delay`. */
   readonly at?: number | undefined
-  /** Time at which it ends as `expired` if no run of it has started, milliseconds since 1970. */
+  /** Time at which it ends as `expired` if no run of it has ended by then, milliseconds since 1970. */
   readonly expiresAt?: number | undefined
   /** The caller chose the id: look for it among waiting, held and ended messages before it is accepted. */
   readonly checked?: boolean | undefined
@@ -168,11 +168,17 @@ export interface Delivery extends Address {
  */
 export interface Demand {
   readonly queue: string
-  /** At most so many messages. */
+  /**
+   * At most so many messages. 0: none, for a consumer that is full and was woken, or whose duty a due message is: what is
+   * due becomes ready, and other idle consumers are woken for what waits.
+   */
   readonly count: number
   /** No further message once this many bytes (characters of the wire form) are reached; at least one is given. */
   readonly bytes: number
-  /** The consumer holds nothing else: give it one message that crashed its workers before, if there is one. */
+  /**
+   * The consumer holds nothing else: give it one message that crashed its workers before, or nothing. It takes no other
+   * work, and is not registered as idle: an ordinary claim follows.
+   */
   readonly alone?: boolean | undefined
 }
 
@@ -188,17 +194,22 @@ export interface Claim {
   readonly dueIn: number | undefined
   /** Idle consumers of the queue, this one included: the more there are, the less often each needs to look by itself. */
   readonly idle: number
-  /** A message that crashed its workers waits, and this consumer is the one that should claim it `alone`. */
+  /**
+   * A message that crashed its workers waits, and this consumer is the one that should claim it `alone`. It does not count
+   * as idle until then.
+   */
   readonly suspect: boolean
 }
 
 /**
  * How one delivery ends.
  *
- * - `Ack`: the message is over. `record` is stored in the same step when results live with the broker; `dead` keeps the
- *   message among the dead letters, with the reason.
+ * - `Ack`: the message is over. `record` is stored in the same step: the result when results live with the broker, else a
+ *   tombstone, by which the broker refuses the id as a duplicate. `dead` keeps the message among the dead letters, with
+ *   the reason.
  * - `Reschedule`: it goes back, with a new wire form if one is given: after `delay` milliseconds, or now, at the head or
- *   the tail of its priority.
+ *   the tail of its priority. Of several that go to the head in one call, the first comes out first. A new wire form says
+ *   that a run has started: the message can no longer expire.
  *
  * @category models
  * @since 0.1.0
@@ -225,7 +236,10 @@ export type Disposition =
 export interface Settlement {
   readonly delivery: Delivery
   readonly disposition: Disposition
-  /** Published before the message is acknowledged. Their ids are fixed, so that doing it twice is harmless. */
+  /**
+   * Published before the message is acknowledged, if the settlement is not refused. Their ids are fixed, so that doing it
+   * twice is harmless: a driver that cannot do both in one step publishes first.
+   */
   readonly continuations?: ReadonlyArray<Publication> | undefined
 }
 
@@ -286,7 +300,11 @@ export interface Reconciliation {
 export interface Consumer {
   readonly id: string
   readonly claim: (demand: Demand) => Effect.Effect<Claim, BrokerError>
-  /** One reply a settlement, in their order. */
+  /**
+   * One reply a settlement, in their order. A message that was revoked stays in the consumer's hands until it is settled
+   * (`refused`) or reconciled. Fails with `ConsumerLost` when no queue of the settlements knows the consumer; if only some
+   * do not, theirs are refused.
+   */
   readonly settle: (settlements: ReadonlyArray<Settlement>) => Effect.Effect<ReadonlyArray<SettleReply>, BrokerError>
   /** Extends the lease of everything that this consumer holds. Fails with `ConsumerLost` when it is too late. */
   readonly renew: Effect.Effect<Renewal, BrokerError>
@@ -359,8 +377,9 @@ export class Broker extends Context.Service<
     readonly publish: (batch: Batch) => Effect.Effect<ReadonlyArray<Receipt>, BrokerError>
     readonly consume: (options: ConsumerOptions) => Effect.Effect<Consumer, BrokerError, Scope>
     /**
-     * Ends messages from outside: each leaves its place, the record is stored (if results live here and it is given), and
-     * the owner of a running one is told on `revokeChannel(consumer)`; what that owner settles later is refused.
+     * Ends messages from outside: each leaves its place, the record is stored if it is given (where results live elsewhere: a
+     * tombstone), and the owner of a running one is told on `revokeChannel(consumer)`; what that owner settles later is
+     * refused.
      */
     readonly end: (
       addresses: ReadonlyArray<Address>,
@@ -393,7 +412,10 @@ export interface QueueCounts {
   readonly queued: number
   readonly scheduled: number
   readonly active: number
+  /** Dead letters that are kept. */
   readonly dead: number
+  /** Dead letters that were dropped because there were too many. */
+  readonly deadDropped: number
 }
 
 /**
@@ -405,7 +427,8 @@ export interface QueueCounts {
 export const wakeChannel = (consumer: string): string => `wake:${consumer}`
 
 /**
- * The `Notifier` channel on which a consumer is told the id of a running message that was revoked.
+ * The `Notifier` channel on which a consumer is told the address of a running message that was revoked, in JSON:
+ * `[id, queue]`.
  *
  * @category channels
  * @since 0.1.0

@@ -38,8 +38,9 @@ export const layerServer: Layer.Layer<Broker | ResultBackend | Notifier> = Layer
  * @since 0.1.0
  */
 export const layerServers: Layer.Layer<Broker | ResultBackend | Notifier> = Layer.mergeAll(
-  Layer.provide(brokerOfStore, Layer.fresh(store)),
-  Layer.provide(resultsOfStore, Layer.fresh(store)),
+  // fresh: a layer that is built already would be the one of the same store
+  Layer.provide(Layer.fresh(brokerOfStore), Layer.fresh(store)),
+  Layer.provide(Layer.fresh(resultsOfStore), Layer.fresh(store)),
   layerNotifier
 ).pipe(Layer.provide(hub))
 

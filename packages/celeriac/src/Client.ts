@@ -40,7 +40,7 @@ export interface EnqueueOptions {
   readonly delay?: Duration.Input | undefined
   /** Not before this time (ETA); milliseconds since 1970 or a `Date`. Not together with `delay`. */
   readonly at?: Date | number | undefined
-  /** Ends as `expired` if no run has started by then: a span from now, or a `Date`. */
+  /** Ends as `expired` if it waits past then and no run of it has ended: a span from now, or a `Date`. */
   readonly expires?: Duration.Input | Date | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly resultTtl?: Duration.Input | undefined

@@ -9,6 +9,8 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { validateQueue } from "./Router.ts"
+import { readMillis } from "./TimeLimit.ts"
 
 /**
  * @category models
@@ -74,7 +76,7 @@ export const layer = (options: {
 }): Layer.Layer<never> =>
   Layer.effect(
     Defaults,
-    Effect.map(Defaults, (base): Settings => ({
+    Effect.map(Effect.andThen(checked(options), Defaults), (base): Settings => ({
       queue: options.queue ?? base.queue,
       priority: options.priority ?? base.priority,
       resultTtl: duration(options.resultTtl, base.resultTtl),
@@ -85,6 +87,42 @@ export const layer = (options: {
       maxDeliveries: options.maxDeliveries ?? base.maxDeliveries
     }))
   )
+
+/** A mistake here is one of the program, not of its surroundings: it is a defect, which says what to change. */
+const checked = (options: Readonly<Record<string, unknown>>): Effect.Effect<void> => {
+  const problems = Object.entries(options).flatMap(([option, value]) =>
+    value === undefined ? [] : (checks[option]?.(value) ?? [])
+  )
+  return problems.length === 0 ? Effect.void : Effect.die(new Error(`Defaults.layer: ${problems.join("; ")}`))
+}
+
+const wholeOf =
+  (option: string, least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (value: unknown): ReadonlyArray<string> =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+      ? []
+      : [`${option} must be a whole number of ${least} or more${most < 10 ? `, at most ${most}` : ""}`]
+
+const spanOf =
+  (option: string) =>
+  (value: unknown): ReadonlyArray<string> => {
+    const millis = readMillis(value as Duration.Input)
+    return millis >= 0 && millis < Infinity ? [] : [`${option} must be a finite span of time of 0 or more`]
+  }
+
+const checks: Readonly<Record<string, (value: unknown) => ReadonlyArray<string>>> = {
+  queue: (value) => {
+    const problem = validateQueue(value as string)
+    return problem === undefined ? [] : [`queue: ${problem}`]
+  },
+  priority: wholeOf("priority", 0, 9),
+  resultTtl: spanOf("resultTtl"),
+  dedupeWindow: spanOf("dedupeWindow"),
+  publishTimeout: spanOf("publishTimeout"),
+  publishBuffer: wholeOf("publishBuffer", 1),
+  maxMessageSize: wholeOf("maxMessageSize", 1),
+  maxDeliveries: wholeOf("maxDeliveries", 1)
+}
 
 const duration = (input: Duration.Input | undefined, fallback: Duration.Duration): Duration.Duration =>
   input === undefined ? fallback : Duration.fromInputUnsafe(input)

@@ -55,13 +55,13 @@ export interface Message extends Address {
   readonly timeLimit?: number | undefined
   /** Number of retries; default: the task's policy. */
   readonly retries?: number | undefined
-  /** Ends as `expired` if no run has started by then, milliseconds since 1970. */
+  /** Ends as `expired` if no run has ended by then, milliseconds since 1970. */
   readonly expiresAt?: number | undefined
   /** How long the record is kept, milliseconds; default: the task's. */
   readonly resultTtl?: number | undefined
   /** No result is stored; default: the task's. */
   readonly ignoreResult?: boolean | undefined
-  /** `early`: acknowledged before it runs (at most once); default: the task's. */
+  /** `early`: it runs at most once; default: the task's. */
   readonly ack?: "early" | "late" | undefined
   /** At most one message with this key at a time. */
   readonly uniqueKey?: string | undefined

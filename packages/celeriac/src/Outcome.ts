@@ -121,7 +121,10 @@ export const settle = (outcome: Outcome, run: Run): Consequence => {
       )
     }
     case "RetryRequested": {
-      const reason = new TaskEnded.RetriesExhausted({ attempts: attemptsOf(run) + 1 })
+      const reason =
+        outcome.retry._tag === "RetryAfter"
+          ? new TaskEnded.RetryRequested()
+          : new TaskEnded.RetriesExhausted({ attempts: attemptsOf(run) + 1 })
       return again(run, outcome.retry, because(reason), "retries exhausted")
     }
     case "Snoozed":

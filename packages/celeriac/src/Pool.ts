@@ -46,8 +46,11 @@ export type Stop = "soft" | "hard" | "revoked" | "released"
  * @since 0.1.0
  */
 export interface Running {
-  /** Asks the run to end. The outcome still comes by `onEnd`, unless the run does not give in. */
-  readonly stop: (why: Stop) => void
+  /**
+   * Asks the run to end. The outcome still comes by `onEnd`, unless the run does not give in. `false`: a region under
+   * `withSoftTimeLimit` took the soft limit, and the run goes on as long as it may.
+   */
+  readonly stop: (why: Stop) => boolean
 }
 
 /**

@@ -16,10 +16,11 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import type { Client, EnqueueOptions } from "./Client.ts"
 import type * as Task from "./Task.ts"
 import { TaskEnded } from "./TaskEnded.ts"
-import type { TaskHandle } from "./TaskHandle.ts"
+import type * as TaskHandle from "./TaskHandle.ts"
 import type { State } from "./TaskRecord.ts"
 
 /**
@@ -35,10 +36,24 @@ export type Ending<A, E> =
   | { readonly status: "died"; readonly defect: unknown }
 
 /**
+ * Something that happened to a message, see `TaskHandle.Change`.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface PromiseHandle<out A, out E> {
+export type Change<A, E, P> =
+  | { readonly type: "state"; readonly state: State }
+  | { readonly type: "progress"; readonly value: P }
+  /** A failed attempt that is followed by another. */
+  | { readonly type: "retrying"; readonly attempt: number; readonly ending: Ending<never, E> }
+  /** The last one. */
+  | { readonly type: "ended"; readonly ending: Ending<A, E> }
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface PromiseHandle<out A, out E, out P = never> {
   readonly id: string
   /** Rejects with the task's error, a `TaskEnded`, or the defect. Aborting stops the wait, not the message. */
   readonly result: (options?: { readonly signal?: AbortSignal | undefined }) => Promise<A>
@@ -46,6 +61,8 @@ export interface PromiseHandle<out A, out E> {
   readonly ending: (options?: { readonly signal?: AbortSignal | undefined }) => Promise<Ending<A, E>>
   /** `undefined` for an id that nobody knows. */
   readonly state: () => Promise<State | undefined>
+  /** Follows the message to its end, for `for await`. Leaving the loop stops following. */
+  readonly changes: () => AsyncIterable<Change<A, E, P>>
   readonly revoke: (options?: { readonly waitingOnly?: boolean | undefined }) => Promise<boolean>
   readonly forget: () => Promise<void>
 }
@@ -54,6 +71,8 @@ export interface PromiseHandle<out A, out E> {
 type Plain<T extends Task.AnyWithProps> = [Task.ServicesClient<T>] extends [never]
   ? T
   : "this task's schemas need Effect services: send it from an Effect program"
+
+type HandleOf<T extends Task.AnyWithProps> = PromiseHandle<Task.Success<T>, Task.Error<T>, T["progressSchema"]["Type"]>
 
 /** A void payload may be left out: in a generic signature the compiler does not see that by itself. */
 type Arguments<T extends Task.AnyWithProps, Options> = void extends T["payloadSchema"]["~type.make.in"]
@@ -68,12 +87,12 @@ export interface PromiseClient extends AsyncDisposable {
   readonly enqueue: <T extends Task.AnyWithProps>(
     task: T & Plain<T>,
     ...args: Arguments<T, EnqueueOptions>
-  ) => Promise<PromiseHandle<Task.Success<T>, Task.Error<T>>>
+  ) => Promise<HandleOf<T>>
   readonly enqueueAll: <T extends Task.AnyWithProps>(
     task: T & Plain<T>,
     payloads: Iterable<T["payloadSchema"]["~type.make.in"]>,
     options?: Omit<EnqueueOptions, "id">
-  ) => Promise<ReadonlyArray<PromiseHandle<Task.Success<T>, Task.Error<T>>>>
+  ) => Promise<ReadonlyArray<HandleOf<T>>>
   /** `enqueue`, then `result`. Aborting revokes the message. */
   readonly execute: <T extends Task.AnyWithProps>(
     task: T & Plain<T>,
@@ -84,7 +103,9 @@ export interface PromiseClient extends AsyncDisposable {
     task: T & Plain<T>,
     id: string,
     options?: { readonly queue?: string | undefined }
-  ) => Promise<PromiseHandle<Task.Success<T>, Task.Error<T>>>
+  ) => Promise<HandleOf<T>>
+  /** Builds the layer now: connects, and starts the workers that the layer holds. Otherwise the first call does. */
+  readonly ready: () => Promise<void>
   /** Closes connections (and workers, if the layer holds some). The same as leaving an `await using` block. */
   readonly close: () => Promise<void>
 }
@@ -103,7 +124,7 @@ interface Sendable {
   ) => Effect.Effect<AnyHandle, never, Client>
 }
 
-type AnyHandle = TaskHandle<unknown, unknown, unknown>
+type AnyHandle = TaskHandle.TaskHandle<unknown, unknown, unknown>
 
 type Options = EnqueueOptions & { readonly signal?: AbortSignal | undefined }
 
@@ -124,6 +145,7 @@ export const make = <A, E>(layer: Layer.Layer<A | Client, E>): PromiseClient => 
       runtime.runPromise(task.execute(payload, options), signalOf(options)),
     handle: (task: Sendable, id: string, options?: { readonly queue?: string | undefined }) =>
       runtime.runPromise(Effect.map(task.handle(id, options), handleOf)),
+    ready: () => runtime.runPromise(Effect.void),
     close: () => runtime.dispose(),
     [Symbol.asyncDispose]: () => runtime.dispose()
   }
@@ -133,6 +155,9 @@ export const make = <A, E>(layer: Layer.Layer<A | Client, E>): PromiseClient => 
     ending: (options?: Options) =>
       runtime.runPromise(Effect.map(Effect.exit(handle.await), endingOf), signalOf(options)),
     state: () => runtime.runPromise(Effect.map(handle.state, Option.getOrUndefined)),
+    async *changes() {
+      yield* await runtime.runPromise(Stream.toAsyncIterableEffect(Stream.map(handle.changes, changeOf)))
+    },
     revoke: (options?: { readonly waitingOnly?: boolean | undefined }) => runtime.runPromise(handle.revoke(options)),
     forget: () => runtime.runPromise(handle.forget)
   })
@@ -147,4 +172,18 @@ const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending<unknown, unknown> =
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   if (error === undefined) return { status: "died", defect: Cause.squash(exit.cause) }
   return error instanceof TaskEnded ? { status: "ended", ended: error } : { status: "failed", error }
+}
+
+const changeOf = (change: TaskHandle.Change<unknown, unknown, unknown>): Change<unknown, unknown, unknown> => {
+  switch (change._tag) {
+    case "State":
+      return { type: "state", state: change.state }
+    case "Progress":
+      return { type: "progress", value: change.value }
+    case "Retrying":
+      // a failed attempt has no value
+      return { type: "retrying", attempt: change.attempt, ending: endingOf(change.exit) as Ending<never, unknown> }
+    case "Ended":
+      return { type: "ended", ending: endingOf(change.exit) }
+  }
 }

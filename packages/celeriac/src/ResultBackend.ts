@@ -3,7 +3,8 @@
  *
  * Rules that each driver keeps, checked by the conformance suite in `celeriac/testing`:
  *
- * - **First commit wins.** A terminal record never changes while it lives; a later commit is told that it `lost`.
+ * - **First commit wins.** A terminal record never changes while it lives; a later commit is told that it `lost` (also
+ *   when the first was an earlier send of itself whose reply was lost).
  * - **Fence.** A note with a lower fence than one that was seen for the message is refused, and so is one of a consumer
  *   that does not own the message, where the driver can know (records that live with the broker).
  * - **No gap.** `watch` registers and reads in one step: a record is either in its answer or pushed afterwards on

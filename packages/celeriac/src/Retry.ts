@@ -58,7 +58,7 @@ export interface Plain<in E> extends Conditions<E> {
   readonly delay?: Duration.Input | undefined
   /** How `delay` grows with the n-th retry: not, n times, or 2ⁿ⁻¹ times. Default `"exponential"`. */
   readonly backoff?: "constant" | "linear" | "exponential" | undefined
-  /** Longest delay. Default 10 minutes, or `delay` if that is longer. */
+  /** Longest delay. Default 10 minutes; no limit if `delay` itself is that long. */
   readonly max?: Duration.Input | undefined
   /** Takes a random part of each delay (full jitter), so that messages that failed together come back apart. Default `true`. */
   readonly jitter?: boolean | undefined
@@ -209,7 +209,8 @@ const refusal = <E>(policy: Conditions<E>, ending: Ending<E>): GiveUpReason | un
 
 const formula = (policy: Plain<never>, run: Run<unknown>): number => {
   const delay = policy.delay === undefined ? defaults.delay : Duration.toMillis(policy.delay)
-  const max = policy.max === undefined ? Math.max(delay, defaults.max) : Duration.toMillis(policy.max)
+  const max =
+    policy.max === undefined ? (delay < defaults.max ? defaults.max : maxDelay) : Duration.toMillis(policy.max)
   const grown = delay * growth[policy.backoff ?? "exponential"](run.attempt)
   const part = policy.jitter === false ? 1 : randomOf(`${run.attempt}:${run.id}`).nextDoubleUnsafe()
   return Math.min(grown, max, maxDelay) * part
@@ -288,6 +289,7 @@ const randomOf = (text: string): Random => {
  */
 export const validate = <E>(policy: Retry<E> | undefined): ReadonlyArray<string> => {
   if (policy === undefined || policy === true) return []
+  if (typeof policy !== "object" || policy === null) return ["retry must be true, or an object with the policy."]
   const problems: Array<string> = []
   const { backoff, delay, max, schedule, times } = policy as Conditions<E> & { readonly [K in keyof Plain<E>]: unknown }
   if (times !== undefined && times !== Infinity && !(Number.isInteger(times) && times >= 0)) {

@@ -172,6 +172,7 @@ const validatePriority = (priority: number | undefined): string | undefined =>
  * @since 0.1.0
  */
 export const validateQueue = (name: string): string | undefined => {
+  if (typeof name !== "string") return `the name of a queue must be text: give a string.`
   if (/^[A-Za-z0-9_.:-]{1,128}$/.test(name)) return undefined
   const shown = JSON.stringify(name.slice(0, 128))
   if (name.length === 0) return "the name of a queue is empty: give at least one character."

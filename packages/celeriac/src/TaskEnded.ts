@@ -21,7 +21,8 @@ export class Revoked extends Schema.TaggedError<Revoked>()("Revoked", {}) {
 }
 
 /**
- * It waited past its `expires`, and no run of it had started.
+ * It waited past its `expires`, and no run of it had ended (one that was cut off, because its worker died or stopped, is
+ * none).
  *
  * @category reasons
  * @since 0.1.0
@@ -73,6 +74,18 @@ export class RetriesExhausted extends Schema.TaggedError<RetriesExhausted>()("Re
 }
 
 /**
+ * Its handler asked for another attempt. Seen on attempts that were not the last (`TaskHandle.changes`).
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class RetryRequested extends Schema.TaggedError<RetryRequested>()("RetryRequested", {}) {
+  override get message(): string {
+    return "its handler asked for another attempt"
+  }
+}
+
+/**
  * It ran longer than its soft or hard time limit.
  *
  * @category reasons
@@ -88,7 +101,7 @@ export class TimeLimitExceeded extends Schema.TaggedError<TimeLimitExceeded>()("
 }
 
 /**
- * The worker that ran it died too often: running it again might take down another one.
+ * Its workers died, or it was requeued, too often: running it again might take down another one.
  *
  * @category reasons
  * @since 0.1.0
@@ -102,7 +115,7 @@ export class TooManyDeliveries extends Schema.TaggedError<TooManyDeliveries>()("
 }
 
 /**
- * The pool that ran it died, and the worker was told not to run it again.
+ * It may run at most once (`ack: "early"`), and its worker died with it, or stopped while it ran.
  *
  * @category reasons
  * @since 0.1.0
@@ -160,6 +173,7 @@ export const Reason = Schema.Union([
   Ignored,
   Rejected,
   RetriesExhausted,
+  RetryRequested,
   TimeLimitExceeded,
   TooManyDeliveries,
   WorkerLost,

@@ -23,6 +23,8 @@ export interface TaskGroup<T extends Task.AnyWithProps> {
   readonly [TypeId]: typeof TypeId
   /** By name. */
   readonly tasks: ReadonlyMap<string, T>
+  /** Also those whose name another one has: a worker refuses them. */
+  readonly "~all": ReadonlyArray<T>
   readonly "~handler": T["~handler"]
   readonly add: <const Ts extends ReadonlyArray<Task.AnyWithProps>>(...tasks: Ts) => TaskGroup<T | Ts[number]>
   readonly merge: <T2 extends Task.AnyWithProps>(that: TaskGroup<T2>) => TaskGroup<T | T2>
@@ -39,6 +41,7 @@ export interface TaskGroup<T extends Task.AnyWithProps> {
 export interface Any {
   readonly [TypeId]: typeof TypeId
   readonly tasks: ReadonlyMap<string, Task.AnyWithProps>
+  readonly "~all": ReadonlyArray<Task.AnyWithProps>
   readonly "~handler": unknown
 }
 
@@ -77,8 +80,9 @@ export const make = <const Ts extends ReadonlyArray<Task.AnyWithProps>>(...tasks
 const makeGroup = (tasks: ReadonlyArray<Task.AnyWithProps>): unknown => ({
   [TypeId]: TypeId,
   tasks: new Map(tasks.map((task) => [task._tag, task])),
+  "~all": tasks,
   add: (...more: ReadonlyArray<Task.AnyWithProps>) => makeGroup([...tasks, ...more]),
-  merge: (that: TaskGroup<Task.AnyWithProps>) => makeGroup([...tasks, ...that.tasks.values()]),
+  merge: (that: TaskGroup<Task.AnyWithProps>) => makeGroup([...tasks, ...that["~all"]]),
   toLayer: (build: Table | Effect.Effect<Table>) =>
     Layer.effectContext(
       Effect.gen(function* () {

@@ -4,7 +4,7 @@
  * A generated id is a UUIDv7 (RFC 9562) written in 22 characters of a base64 alphabet whose characters stand in ASCII
  * order: ids sort by time as text, the first 7 characters name a span of 64 ms, and the time of the enqueue is read from
  * the id instead of being stored beside it. A caller may choose any other id of 1 to 256 printable ASCII characters
- * without spaces: the same id is then accepted once, see `dedupeWindow` in `Client`.
+ * without spaces: the same id is then accepted once, see `dedupeWindow` in `Defaults`.
  *
  * @since 0.1.0
  */
@@ -12,8 +12,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
-/** 64 characters in ASCII order. */
-const alphabet = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+/** 64 characters in ASCII order, safe in addresses; the first is no dash, with which ids would look like flags. */
+const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"
 
 const digitOf = new Map(Array.from(alphabet, (character, digit) => [character, digit]))
 
@@ -86,7 +86,7 @@ export const make: Effect.Effect<string> = Effect.map(Effect.all([Generator, Clo
   ids.next(now)
 )
 
-const generated = /^[-0-9A-Z_a-z]{22}$/
+const generated = /^[0-9A-Z_a-z~]{22}$/
 
 /**
  * Whether the id has the form of a generated one (22 characters of the alphabet, version 7).
@@ -102,7 +102,7 @@ export const isGenerated = (id: string): boolean => generated.test(id) && digitO
  * @category guards
  * @since 0.1.0
  */
-export const isValid = (id: string): boolean => /^[\x21-\x7e]{1,256}$/.test(id)
+export const isValid = (id: string): boolean => typeof id === "string" && /^[\x21-\x7e]{1,256}$/.test(id)
 
 /**
  * The time at which a generated id was made, in milliseconds since 1970; `undefined` for an id that a caller chose.

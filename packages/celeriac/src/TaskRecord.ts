@@ -3,12 +3,13 @@
  *
  * A record is text: the character `1` (version of this format), one letter (the state), 13 digits (the end, milliseconds
  * since 1970), and a JSON object, left out when it is empty. Its keys: `v` success value, `e` typed error, `d` defect,
- * `w` the reason of a `TaskEnded`, `n` attempts when there was more than one, `i` when the result was not kept. Everything
- * is as the task's schemas encode it to JSON.
+ * `w` the reason of a `TaskEnded`, `n` counted attempts (left out when they are the usual ones: 1 of `succeeded` and
+ * `failed`, 0 of the others), `i` when the result was not kept. Everything is as the task's schemas encode it to JSON.
  *
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 
 /**
  * The states in which a message has ended.
@@ -16,13 +17,27 @@ import * as Result from "effect/Result"
  * @category models
  * @since 0.1.0
  */
-export type TerminalState = "succeeded" | "failed" | "revoked" | "expired" | "ignored" | "dead"
+export const TerminalState = Schema.Literals(["succeeded", "failed", "revoked", "expired", "ignored", "dead"])
 
 /**
  * @category models
  * @since 0.1.0
  */
-export type State = "scheduled" | "queued" | "active" | "retrying" | TerminalState
+export type TerminalState = typeof TerminalState.Type
+
+/**
+ * The states of a message: a schema, for programs that tell them on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const State = Schema.Literals(["scheduled", "queued", "active", "retrying", ...TerminalState.literals])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type State = typeof State.Type
 
 /**
  * How a message ended, encoded.
@@ -111,22 +126,31 @@ export const encode = (record: TaskRecord): string => {
  * @since 0.1.0
  */
 export const decode = (value: string): Result.Result<TaskRecord, string> => {
-  const state = states[value[1] ?? ""]
-  const endedAt = Number(value.slice(2, 15))
-  if (value[0] !== "1" || state === undefined || value.length < 15 || !Number.isSafeInteger(endedAt)) {
-    return Result.fail(`the record of the message is not readable: ${JSON.stringify(value.slice(0, 40))}`)
+  const state = stateOf(value)
+  if (state === undefined || !head.test(value)) {
+    return Result.fail(`the record of the message is not readable: ${JSON.stringify(value.slice(0, 20))}`)
   }
   let body: Body = {}
-  if (value.length > 15) {
+  if (value.length > headLength) {
     try {
       // a record is written by `encode`; what is inside is decoded by the task's schemas
-      body = JSON.parse(value.slice(15)) as Body
+      body = JSON.parse(value.slice(headLength)) as Body
     } catch {
       return Result.fail("the record of the message is not JSON")
     }
   }
+  if (!isObject(body) || !isCount(body.n ?? 0)) return Result.fail("the record of the message has no readable content")
+  const endedAt = Number(value.slice(2, headLength))
   return Result.succeed({ state, endedAt, attempts: body.n ?? usualAttempts(state), ending: endingOf(body) })
 }
+
+const head = /^1[a-z]\d{13}(?:\{|$)/
+
+const headLength = 15
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 
 const endingOf = (body: Body): Ending =>
   body.i === 1
@@ -140,12 +164,21 @@ const endingOf = (body: Body): Ending =>
           : { _tag: "Success", value: body.v ?? null }
 
 /**
+ * A record without its result: what keeps the id of an ended message taken.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const tombstone = (value: string): string => `${value.slice(0, headLength)}{"i":1}`
+
+/**
  * The state of a record without decoding it.
  *
  * @category getters
  * @since 0.1.0
  */
-export const stateOf = (value: string): TerminalState | undefined => states[value[1] ?? ""]
+export const stateOf = (value: string): TerminalState | undefined =>
+  value[0] === "1" && Object.hasOwn(states, value[1] ?? "") ? states[value[1]!] : undefined
 
 /**
  * A failed attempt that was not the last one.
@@ -170,6 +203,8 @@ export interface AttemptNote {
  */
 export const encodeAttempt = (note: AttemptNote): string => JSON.stringify(note)
 
+const endings: ReadonlySet<unknown> = new Set<Ending["_tag"]>(["Success", "Error", "Defect", "Reason", "Gone"])
+
 /**
  * Reads a note; `undefined` when it is not readable (history is for people: it fails nothing).
  *
@@ -178,9 +213,10 @@ export const encodeAttempt = (note: AttemptNote): string => JSON.stringify(note)
  */
 export const decodeAttempt = (value: string): AttemptNote | undefined => {
   try {
-    const note: unknown = JSON.parse(value)
     // written by `encodeAttempt`; the ending inside is decoded by the task's schemas
-    return typeof note === "object" && note !== null && "ending" in note ? (note as AttemptNote) : undefined
+    const note = JSON.parse(value) as AttemptNote | null
+    const counts = [note?.attempt, note?.at, note?.nextAt]
+    return note !== null && counts.every(isCount) && endings.has(note.ending?._tag) ? note : undefined
   } catch {
     return undefined
   }

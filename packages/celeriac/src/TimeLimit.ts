@@ -3,7 +3,8 @@
  *
  * - **Soft limit** (`softTimeLimit`): the handler is asked to end. A region under `TaskContext.withSoftTimeLimit` fails
  *   with a typed error; outside of one the handler is interrupted, and its finalizers run.
- * - **Hard limit** (`timeLimit`): the handler is interrupted, and given up if it does not end within the grace.
+ * - **Hard limit** (`timeLimit`): the handler is interrupted, and given up if it does not end within the grace. Where there
+ *   is none, a handler that caught its soft limit goes on for as long as it likes.
  *
  * Both count from the start of the handler. A limit of the call wins over one of the task, that over one of the worker;
  * an infinite duration says "none" and hides the limits below it. The two are looked up one by one, so they can come from

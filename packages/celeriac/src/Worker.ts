@@ -13,6 +13,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -20,6 +21,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -27,6 +29,7 @@ import { type Address, Broker, type BrokerError, revokeChannel, wakeChannel } fr
 import { Defaults } from "./Defaults.ts"
 import * as Deadlines from "./internal/Deadlines.ts"
 import { fiberPool } from "./internal/FiberPool.ts"
+import { printed } from "./internal/payload.ts"
 import { supervise } from "./internal/supervise.ts"
 import * as Fetcher from "./internal/worker/Fetcher.ts"
 import * as Housekeeping from "./internal/worker/Housekeeping.ts"
@@ -132,7 +135,7 @@ export const layerModule = (
       const invalid = (problem: string) => new WorkerError({ reason: "InvalidModule", problems: [problem] })
       const module = yield* Effect.tryPromise({
         try: (): Promise<Record<string, unknown>> => import(String(options.module)),
-        catch: (error) => invalid(`module ${String(options.module)} cannot be imported: ${String(error)}`)
+        catch: (error) => invalid(`module ${String(options.module)} cannot be imported: ${printed(error)}`)
       })
       const exported = module[name]
       if (!Layer.isLayer(exported)) {
@@ -141,8 +144,10 @@ export const layerModule = (
       // what it needs beyond this worker's surroundings would show up as a missing service
       const handlers = exported as unknown as Layer.Layer<never, unknown>
       const context = yield* Layer.build(handlers).pipe(
-        Effect.mapError((error) =>
-          invalid(`the handlers of ${String(options.module)} cannot be built: ${String(error)}`)
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.interrupt
+            : invalid(`the handlers of ${String(options.module)} cannot be built: ${printed(Cause.squash(cause))}`)
         )
       )
       const registered = Task.registeredIn(context)
@@ -158,7 +163,8 @@ export const layerModule = (
 const flatten = (tasks: ReadonlyArray<TaskOrGroup>): ReadonlyArray<Task.AnyWithProps> =>
   tasks.flatMap((item) =>
     "tasks" in item
-      ? Array.from(item.tasks.values())
+      ? // groups may share tasks
+        Array.from(new Set(item["~all"]))
       : // `Task.Any` is the part of a task that type parameters need; each one has all of it
         [item as Task.AnyWithProps]
   )
@@ -185,8 +191,12 @@ const start = Effect.fnUntraced(function* (
   const consumer = yield* broker
     .consume({ worker: name, queues: queues.map((queue) => queue.name), lease: Duration.millis(lease) })
     .pipe(Effect.mapError(unavailable))
-  const settler = yield* Settler.make({ broker, results, consumer })
+  const settler = yield* Settler.make({
+    ...{ broker, results, consumer },
+    dedupeWindow: Duration.toMillis(defaults.dedupeWindow)
+  })
   const progress = yield* Progress.make({ results, consumer: consumer.id, interval: settings.progressInterval })
+  const stirred = Latch.makeUnsafe(true)
   const runs = new Runs({
     context,
     clock,
@@ -197,14 +207,12 @@ const start = Effect.fnUntraced(function* (
     deadlines,
     settler,
     progress,
-    isRecorded:
+    onRoom: () => stirred.openUnsafe(),
+    recordOf:
       broker.location === results.location
         ? undefined
         : (address: Address) =>
-            Effect.map(
-              Effect.orDie(Effect.retry(results.read([address]), { times: 10 })),
-              ([stored]) => stored?.record !== undefined
-            )
+            Effect.map(Effect.orDie(Effect.retry(results.read([address]), untilAnswered)), ([stored]) => stored?.record)
   })
 
   const exclusive = yield* Semaphore.make(1)
@@ -216,10 +224,14 @@ const start = Effect.fnUntraced(function* (
     settings,
     exclusive,
     registered: registration,
+    stirred,
     onDoubt: keeper.doubt
   })
   yield* notifier.subscribe(revokeChannel(consumer.id), {
-    onMessage: (id) => queues.forEach((queue) => runs.revoke({ id, queue: queue.name })),
+    onMessage: (message) => {
+      const address = addressIn(message)
+      if (address !== undefined) runs.revoke(address)
+    },
     onReset: keeper.doubt
   })
   yield* notifier.subscribe(wakeChannel(consumer.id), { onMessage: fetcher.wake, onReset: fetcher.wake })
@@ -232,6 +244,15 @@ const start = Effect.fnUntraced(function* (
     Effect.annotateLogs({ queues: queues.map((queue) => queue.name).join(","), tasks: handlers.size })
   )
 })
+
+/** A message whose record cannot be looked up waits for the answer: its slot is worth less than a second run. */
+const untilAnswered = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("1 second")])
+
+/** What `revokeChannel` carries; a push that is something else is lost like others. */
+const addressIn = (message: string): Address | undefined =>
+  Option.match(decodeAddress(message), { onNone: () => undefined, onSome: ([id, queue]) => ({ id, queue }) })
+
+const decodeAddress = Schema.decodeOption(Schema.fromJsonString(Schema.Tuple([Schema.String, Schema.String])))
 
 const unavailable = (error: BrokerError) => new WorkerError({ reason: "BrokerUnavailable", problems: [error.message] })
 

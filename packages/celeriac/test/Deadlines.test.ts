@@ -460,10 +460,17 @@ describe("clocks that jump", () => {
       const start = 1_908_685_558_706
       yield* TestClock.setTime(start)
       add("a", 7)
+      add("b", 10)
+      for (let n = 0; n < 20; n++) add(`c ${n}`, 11 + n)
       yield* TestClock.adjust(6)
       assert.deepStrictEqual(expired, [])
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(expired, [["a", start + 7]])
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(
+        expired.map(([, at]) => at - start),
+        [7, 10, ...Array.from({ length: 20 }, (_, n) => 11 + n)]
+      )
     })
   )
 })

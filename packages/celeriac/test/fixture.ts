@@ -8,7 +8,6 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
@@ -21,6 +20,7 @@ import type { Client } from "../src/Client.ts"
 import { type Call, Transport } from "../src/memory/Transport.ts"
 import type { Notifier } from "../src/Notifier.ts"
 import type { ResultBackend } from "../src/ResultBackend.ts"
+import * as TaskId from "../src/TaskId.ts"
 
 export type Services = Client | Broker | ResultBackend | Notifier
 
@@ -116,7 +116,15 @@ export const world = <A, E, E2>(
         scope
       )
       return yield* Effect.provideContext(body({ wire, lines, warnings }), services)
-    }).pipe(Effect.provideService(Scope.Scope, scope), Effect.provide(Logger.layer([logger])), Effect.exit)
+    }).pipe(
+      Effect.provideService(Scope.Scope, scope),
+      // ids tell the time: those of this world must not run ahead because of another one
+      Effect.provideService(TaskId.Generator, {
+        next: TaskId.makeGenerator((bytes) => globalThis.crypto.getRandomValues(bytes))
+      }),
+      Effect.provide(Logger.layer([logger])),
+      Effect.exit
+    )
     wire.mend()
     const end = yield* Effect.exit(within("2 minutes", Scope.close(scope, exit), "1 second"))
     // what went wrong first says more
@@ -156,7 +164,8 @@ export const within = Effect.fnUntraced(function* <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   step: Duration.Input = "100 millis"
 ) {
-  const fiber = yield* Effect.forkChild(effect)
+  // detached: what cannot be interrupted must not hold up the test that found it out
+  const fiber = yield* Effect.forkDetach(effect)
   const start = yield* Clock.currentTimeMillis
   while (true) {
     yield* turns
@@ -164,7 +173,7 @@ export const within = Effect.fnUntraced(function* <A, E, R>(
     if (exit !== undefined) return yield* exit
     const left = start + Duration.toMillis(limit) - (yield* Clock.currentTimeMillis)
     if (left <= 0) {
-      yield* Effect.forkDetach(Fiber.interrupt(fiber))
+      fiber.interruptUnsafe()
       return assert.fail(`it did not end within ${Duration.format(Duration.fromInputUnsafe(limit))}`)
     }
     yield* TestClock.adjust(Math.min(left, Duration.toMillis(step)))

@@ -235,7 +235,10 @@ describe("another attempt", () => {
     )
     assert.strictEqual(back.note?.value?.ending._tag, ending)
     const { at, attempt, nextAt, worker } = back.note!.value!
-    assert.deepStrictEqual({ at, attempt, nextAt, worker }, { at: endedAt, attempt: 2, nextAt: endedAt + 4000, worker: "w" })
+    assert.deepStrictEqual(
+      { at, attempt, nextAt, worker },
+      { at: endedAt, attempt: 2, nextAt: endedAt + 4000, worker: "w" }
+    )
     assert.strictEqual(back.note?.ttl, 4000 + run.resultTtl, "the note outlives the wait")
   })
 

@@ -53,7 +53,9 @@ const around = ({ run, services, task }: Registered): HandlerFunction =>
       service(
         inner(payload, context) as Effect.Effect<never, unknown>,
         // the context's members are getters of its class
-        Object.create(context, { payload: { value: payload, enumerable: true } }) as typeof context & { payload: unknown }
+        Object.create(context, { payload: { value: payload, enumerable: true } }) as typeof context & {
+          payload: unknown
+        }
       )
   }, run)
 
@@ -99,7 +101,7 @@ class FiberRun implements Running {
         attempt: this.context.attempt
       })
     )
-    const whole = traced === undefined ? effect : traced(effect, message, this.work.deliveries)
+    const whole = traced === undefined ? effect : traced(effect, message, this.work.deliveries, () => this.stopped)
     const fiber = Effect.runForkWith(services)(whole)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.close(exit)
@@ -107,11 +109,12 @@ class FiberRun implements Running {
     fiber.addObserver((exit) => this.close(exit))
   }
 
-  stop(why: Stop): void {
-    // the first reason counts, but the hard limit ends a region that outlived the soft one
-    if (why === "soft" && (this.stopped !== undefined || this.context.endRegions())) return
+  stop(why: Stop): boolean {
+    if (why === "soft" && this.stopped === undefined && this.context.endRegions()) return false
+    // the first reason counts, but the hard limit ends what outlived the soft one
     if (this.stopped === undefined || this.stopped === "soft") this.stopped = why
     this.fiber?.interruptUnsafe()
+    return true
   }
 
   /** What the handler put into its scope is released before the outcome is told. */

@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Batch, Publication, Receipt } from "../Broker.ts"
 import { Broker, BrokerError, Unavailable } from "../Broker.ts"
-import { BrokerFull, BrokerUnavailable, EnqueueError } from "../EnqueueError.ts"
 import { Defaults } from "../Defaults.ts"
+import { BrokerFull, BrokerUnavailable, EnqueueError } from "../EnqueueError.ts"
 import * as TaskId from "../TaskId.ts"
 import * as Coalescer from "./Coalescer.ts"
 
@@ -32,6 +32,7 @@ export const make = Effect.gen(function* () {
     let resend = false
     let maybe = false
     return Effect.suspend(() => broker.publish({ ...batch, resend })).pipe(
+      answeredBy(deadline),
       Effect.tapError((error) =>
         Effect.sync(() => {
           resend = true
@@ -55,6 +56,7 @@ export const make = Effect.gen(function* () {
     maxInFlight: 2,
     maxWaiting: publishBuffer,
     weigh: (call: Call) => call.messages.length,
+    closed: () => unavailable("no", "the client was closed"),
     run: (calls: ReadonlyArray<Call>) => {
       const messages = calls.length === 1 ? calls[0]!.messages : calls.flatMap((call) => call.messages)
       const deadline = Math.min(...calls.map((call) => call.submittedAt)) + timeout
@@ -96,9 +98,25 @@ const reasonOf = ({ reason }: BrokerError): EnqueueError["reason"] =>
       ? new BrokerUnavailable({ accepted: reason.accepted, detail: reason.detail })
       : new BrokerUnavailable({ accepted: "no", detail: reason.message })
 
+/** A server that does not answer at all is away as well. Time enough for one try is left to a batch that had to wait. */
+const answeredBy =
+  (deadline: number) =>
+  <A>(publish: Effect.Effect<A, BrokerError>): Effect.Effect<A, BrokerError> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.timeoutOrElse(publish, {
+        duration: Math.max(deadline - now, leastTry),
+        orElse: () => Effect.fail(unavailable("maybe", "no answer in time"))
+      })
+    )
+
+/** Milliseconds. */
+const leastTry = 1000
+
 /** An earlier part of the same call was accepted, so "nothing was accepted" would be wrong. */
 const afterPart = (error: EnqueueError): EnqueueError =>
   new EnqueueError({ reason: new BrokerUnavailable({ accepted: "maybe", detail: error.message }), ids: error.ids })
 
-const asMaybe = (error: BrokerError): BrokerError =>
-  new BrokerError({ reason: new Unavailable({ accepted: "maybe", detail: error.message }) })
+const asMaybe = (error: BrokerError): BrokerError => unavailable("maybe", error.message)
+
+const unavailable = (accepted: "no" | "maybe", detail: string): BrokerError =>
+  new BrokerError({ reason: new Unavailable({ accepted, detail }) })

@@ -39,6 +39,8 @@ const again = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("
 /** Somebody waits for news of one message. */
 interface Watcher {
   news: Deferred.Deferred<void>
+  /** The message has ended: the result backend has forgotten who watched it. */
+  ended: boolean
 }
 
 /** What is known of a message at one moment. */
@@ -74,14 +76,31 @@ export const make = Effect.gen(function* () {
     }).pipe(Effect.provideService(Scope, scope))
   )
 
+  const closed = Deferred.makeUnsafe<never>()
   const reader = (interest: Interest) =>
     Coalescer.make({
       maxBatch: 1000,
       maxInFlight: 2,
       run: (addresses: ReadonlyArray<Address>) =>
-        results.watch(client, addresses, interest).pipe(Effect.retry(again), Effect.orDie)
+        results
+          .watch(client, addresses, interest)
+          .pipe(Effect.retry(again), Effect.orDie, Effect.raceFirst(Deferred.await(closed)))
     })
   const readers = { end: yield* reader("end"), changes: yield* reader("changes") }
+  /** Who stops waiting before the end takes its name off the list, or lists of ids that never end would grow for ever. */
+  const leaving = yield* Coalescer.make({
+    maxBatch: 1000,
+    maxInFlight: 1,
+    run: (addresses: ReadonlyArray<Address>) => {
+      const left = addresses.filter((address) => !watchers.has(keyOf(address)))
+      return Effect.as(
+        Effect.raceFirst(Effect.ignore(results.unwatch(client, left)), Deferred.await(closed)),
+        addresses
+      )
+    }
+  })
+  // before the readers close: they wait for what they are reading, and the store may be away for long
+  yield* Effect.addFinalizer(() => Deferred.die(closed, new Error("the client is closed")))
 
   const watcherOf = (address: Address) =>
     Effect.andThen(
@@ -89,7 +108,7 @@ export const make = Effect.gen(function* () {
       Effect.acquireRelease(
         Effect.sync(() => {
           const key = keyOf(address)
-          const watcher: Watcher = { news: Deferred.makeUnsafe() }
+          const watcher: Watcher = { news: Deferred.makeUnsafe(), ended: false }
           const others = watchers.get(key)
           if (others === undefined) watchers.set(key, new Set([watcher]))
           else others.add(watcher)
@@ -101,7 +120,10 @@ export const make = Effect.gen(function* () {
             const key = keyOf(address)
             const others = watchers.get(key)
             others?.delete(watcher)
-            if (others?.size === 0) watchers.delete(key)
+            if (others?.size === 0) {
+              watchers.delete(key)
+              if (!watcher.ended) leaving.submitUnsafe(address, () => {})
+            }
             if (watchers.size === 0) watched.closeUnsafe()
           })
       )
@@ -131,7 +153,8 @@ export const make = Effect.gen(function* () {
     while (true) {
       watcher.news = Deferred.makeUnsafe()
       const { live, stored } = yield* look(address, "end", false)
-      if (stored.record !== undefined || !live) return recordOf(stored)
+      watcher.ended = stored.record !== undefined
+      if (!live) return recordOf(stored)
       yield* Deferred.await(watcher.news)
     }
   }, Effect.scoped)
@@ -154,6 +177,7 @@ export const make = Effect.gen(function* () {
               watcher.news = Deferred.makeUnsafe()
               const view = yield* look(address, "changes", true)
               const [fresh, now] = difference(seen, view)
+              watcher.ended = view.stored.record !== undefined
               if (!view.live) return [fresh, Option.none<Seen>()] as const
               if (fresh.length > 0) return [fresh, Option.some(now)] as const
               yield* Effect.timeoutOption(Deferred.await(watcher.news), followEvery)
@@ -174,13 +198,21 @@ export const make = Effect.gen(function* () {
     const record = { value, ttl: Duration.toMillis(Duration.max(defaults.resultTtl, defaults.dedupeWindow)) }
     const end = (options: { readonly record?: typeof record; readonly waitingOnly: boolean }) =>
       broker.end([address], options).pipe(Effect.retry(again), Effect.orDie)
-    if (broker.location === results.location) return (yield* end({ record, waitingOnly }))[0] === "ended"
+    // also by an earlier call, or one whose reply was lost
+    const isRevoked = Effect.map(poll(address), (found) => found?.state === "revoked")
+    if (broker.location === results.location) {
+      const [reply] = yield* end({ record, waitingOnly })
+      return reply === "ended" || (reply === "absent" && (yield* isRevoked))
+    }
     // on two stores: the record first, so that nobody can commit another end
     const where = yield* locate(address)
-    if (where === undefined || (waitingOnly && where.place === "active")) return false
+    if (where === undefined) return yield* isRevoked
+    if (waitingOnly && where.place === "active") return false
     const [reply] = yield* results.commit([{ ...address, ...record }]).pipe(Effect.retry(again), Effect.orDie)
-    if (reply !== "committed") return false
-    yield* end({ waitingOnly: false })
+    if (reply !== "committed" && !(yield* isRevoked)) return false
+    // the broker keeps a tombstone, by which it knows the id
+    const tombstone = { value: TaskRecord.tombstone(value), ttl: record.ttl }
+    yield* end({ record: tombstone, waitingOnly: false })
     return true
   })
 
@@ -237,13 +269,13 @@ const difference = (
     fresh.push({ _tag: "Retrying", note })
     attempt = note.attempt
   }
-  if (stored.progress !== undefined && stored.progress !== progress) {
-    progress = stored.progress
-    fresh.push({ _tag: "Progress", value: progress })
-  }
   if (where !== undefined && stateOf(where) !== state) {
     state = stateOf(where)
     fresh.push({ _tag: "State", state })
+  }
+  if (stored.progress !== undefined && stored.progress !== progress) {
+    progress = stored.progress
+    fresh.push({ _tag: "Progress", value: progress })
   }
   if (!live) fresh.push({ _tag: "Ended", record: recordOf(stored) })
   return [fresh, { state, progress, attempt }]

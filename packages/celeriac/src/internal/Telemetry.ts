@@ -4,11 +4,17 @@
  *
  * A run gets a trace of its own that links to the trace of its enqueue: it may start hours later, and more than once.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as Tracer from "effect/Tracer"
+import type { Receipt } from "../Broker.ts"
+import { EnqueueError } from "../EnqueueError.ts"
 import type * as Message from "../Message.ts"
+import type { Stop } from "../Pool.ts"
+import { SoftTimeLimitExceeded, TaskSignal } from "../TaskContext.ts"
 
 const system = "celeriac"
 
@@ -27,15 +33,17 @@ const untraced: Trace = {}
  * Runs a publish: with a span (`send <queue>`, kind producer) whose context is given to the messages, if a tracer is
  * installed; and counts what was sent.
  */
-export const sending = <A, E, R>(
+export const sending = <E, R>(
   context: Context.Context<never>,
   messages: ReadonlyArray<Message.Message>,
-  publish: (trace: Trace) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => {
+  publish: (trace: Trace) => Effect.Effect<ReadonlyArray<Receipt>, E, R>
+): Effect.Effect<ReadonlyArray<Receipt>, E, R> => {
   const counted = (trace: Trace) =>
-    Effect.map(publish(trace), (result) => {
-      for (const { queue } of messages) metric(sent, { queue, operation: "send" }).updateUnsafe(1, context)
-      return result
+    Effect.map(publish(trace), (receipts) => {
+      for (const [index, { queue }] of messages.entries()) {
+        if (receipts[index] === "accepted") metric(sent, { queue, operation: "send" }).updateUnsafe(1, context)
+      }
+      return receipts
     })
   const [first] = messages
   if (first === undefined || !hasTracer(context)) return counted(untraced)
@@ -55,7 +63,10 @@ export const sending = <A, E, R>(
           : { "messaging.batch.message_count": messages.length })
       }
     },
-    (span) => counted({ traceparent: traceparentOf(span) })
+    (span) =>
+      Effect.tapCause(counted({ traceparent: traceparentOf(span) }), (cause) =>
+        Effect.sync(() => span.attribute("error.type", errorType(cause, undefined)))
+      )
   )
 }
 
@@ -65,10 +76,20 @@ export const sending = <A, E, R>(
 export const processing = (context: Context.Context<never>, worker: string) =>
   !hasTracer(context)
     ? undefined
-    : <A, E, R>(run: Effect.Effect<A, E, R>, message: Message.Message, deliveries: number): Effect.Effect<A, E, R> => {
+    : <A, E, R>(
+        run: Effect.Effect<A, E, R>,
+        message: Message.Message,
+        deliveries: number,
+        /** Asked when the run has ended. */
+        stopped: () => Stop | undefined
+      ): Effect.Effect<A, E, R> => {
         const origin = spanOf(message.traceparent)
         if (origin?.sampled === false) return run
-        return Effect.withSpan(run, `process ${message.queue}`, {
+        const typed = Effect.onExit(run, (exit) => {
+          const type = Exit.isSuccess(exit) ? undefined : errorType(exit.cause, stopped())
+          return type === undefined ? Effect.void : Effect.annotateCurrentSpan("error.type", type)
+        })
+        return Effect.withSpan(typed, `process ${message.queue}`, {
           kind: "consumer",
           root: true,
           links: origin === undefined ? [] : [{ span: origin, attributes: {} }],
@@ -89,11 +110,30 @@ export const processing = (context: Context.Context<never>, worker: string) =>
         })
       }
 
+/** Of low cardinality: a tag or the name of a class, never a message. `undefined`: the handler's verdict is no error. */
+const errorType = (cause: Cause.Cause<unknown>, stop: Stop | undefined): string | undefined => {
+  if (stop !== undefined && cause.reasons.some(Cause.isInterruptReason)) {
+    return stop === "soft" || stop === "hard" ? "timeout" : "cancelled"
+  }
+  const error = Cause.squash(cause)
+  if (error instanceof TaskSignal) return undefined
+  if (error instanceof SoftTimeLimitExceeded) return "timeout"
+  try {
+    if (error instanceof EnqueueError) return error.reason._tag
+    return error instanceof Error && error.name.length > 0 ? error.name : other
+  } catch {
+    return other
+  }
+}
+
+/** As the conventions call what has no name. */
+const other = "_OTHER"
+
 const traceparentOf = (span: Tracer.Span): string =>
   `00-${span.traceId.padStart(32, "0")}-${span.spanId.padStart(16, "0")}-${span.sampled ? "01" : "00"}`
 
-/** https://www.w3.org/TR/trace-context/#traceparent-header */
-const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/
+/** https://www.w3.org/TR/trace-context/#traceparent-header; ids of zeros and the version `ff` are none. */
+const traceparent = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})/
 
 const spanOf = (value: string | undefined): Tracer.ExternalSpan | undefined => {
   const match = value === undefined ? null : traceparent.exec(value)
@@ -108,7 +148,8 @@ const sent = Metric.counter("messaging.client.sent.messages", { incremental: tru
 const consumed = Metric.counter("messaging.client.consumed.messages", { incremental: true })
 
 const duration = Metric.histogram("messaging.process.duration", {
-  description: "seconds",
+  description: "How long runs took",
+  attributes: { unit: "s" },
   boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 })
 

@@ -57,7 +57,7 @@ export const stopped = (run: Run, stop: Stop): Effect.Effect<Outcome> => {
 }
 
 const succeeded = (run: Run, value: unknown): Effect.Effect<Outcome> => {
-  const encoded = run.task["~codecs"]().success.encode(value)
+  const encoded = attempted(() => run.task["~codecs"]().success.encode(value))
   const exit = immediate(encoded)
   if (exit !== undefined && Exit.isSuccess(exit)) return Effect.succeed({ _tag: "Succeeded", value: exit.value })
   return encoded.pipe(
@@ -67,7 +67,7 @@ const succeeded = (run: Run, value: unknown): Effect.Effect<Outcome> => {
 }
 
 const failed = (run: Run, error: unknown): Effect.Effect<Outcome> =>
-  Effect.flatMap(Effect.exit(run.task["~codecs"]().error.encode(error)), (encoded) =>
+  Effect.flatMap(Effect.exit(attempted(() => run.task["~codecs"]().error.encode(error))), (encoded) =>
     Exit.isSuccess(encoded)
       ? Effect.map(decide(run, { _tag: "Failed", error }), (retry): Outcome => ({
           _tag: "Failed",
@@ -76,6 +76,15 @@ const failed = (run: Run, error: unknown): Effect.Effect<Outcome> =>
         }))
       : defect(run, misfit("error", encoded.cause))
   )
+
+/** Looking at a value can throw: getters and proxies are the handler's code as well. */
+const attempted = <A, E>(encode: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  try {
+    return encode()
+  } catch (thrown) {
+    return Exit.die(thrown)
+  }
+}
 
 const misfit = (what: string, cause: Cause.Cause<unknown>): Error =>
   new Error(`the handler's ${what} does not fit the task's schema`, { cause: Cause.squash(cause) })

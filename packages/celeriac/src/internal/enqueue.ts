@@ -1,9 +1,10 @@
 /** From a call (task, payload, options) to an accepted message and its handle. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Schema from "effect/Schema"
+import * as Fiber from "effect/Fiber"
+import * as SchemaIssue from "effect/SchemaIssue"
 import type { Publication } from "../Broker.ts"
 import { Client, type EnqueueOptions } from "../Client.ts"
 import { Defaults, type Priority } from "../Defaults.ts"
@@ -15,6 +16,7 @@ import { TaskContext } from "../TaskContext.ts"
 import * as TaskId from "../TaskId.ts"
 import * as TimeLimit from "../TimeLimit.ts"
 import { Handle } from "./handle.ts"
+import { printed } from "./payload.ts"
 import * as Telemetry from "./Telemetry.ts"
 
 /** The untyped half of `Signature`. */
@@ -57,13 +59,27 @@ export const execute = Effect.fnUntraced(function* (
   payload: unknown,
   options: ExecuteOptions = {}
 ) {
+  if (options.onInterrupt === "detach")
+    return yield* Effect.flatMap(one(task, payload, options), ({ await: end }) => end)
   return yield* Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(restore(one(task, payload, options)), (handle) =>
-      options.onInterrupt === "detach"
-        ? restore(handle.await)
-        : Effect.onInterrupt(restore(handle.await), () => handle.revoke())
+    Effect.flatMap(Effect.forkDetach(Effect.interruptible(one(task, payload, options))), (sending) =>
+      Effect.onInterrupt(restore(Effect.flatMap(Fiber.join(sending), ({ await: end }) => end)), () => revoked(sending))
     )
   )
+})
+
+/**
+ * Revokes what is being sent, or was. It may be on its way, so that its receipt is waited for; while the broker is away
+ * that goes on in the background, for whoever interrupts does so to get on.
+ */
+const revoked = Effect.fnUntraced(function* (sending: Fiber.Fiber<Handle, EnqueueError>) {
+  const revoking = yield* Effect.flatMap(Fiber.join(sending), (handle) => handle.revoke()).pipe(
+    Effect.timeoutOption("1 minute"),
+    Effect.ignore,
+    Effect.interruptible,
+    Effect.forkDetach
+  )
+  yield* Effect.timeoutOption(Fiber.await(revoking), "1 second")
 })
 
 export const handle = Effect.fnUntraced(function* (task: AnyWithProps, id: string, queue: string | undefined) {
@@ -78,8 +94,7 @@ const draft = Effect.fnUntraced(function* ({ options, payload, task }: Call, con
   const defaults = Context.get(context, Defaults)
   // a clock may count fractions, a message does not
   const now = Math.floor(Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
-  const value = yield* made(task, payload)
-  const encoded = yield* Effect.mapError(task["~codecs"]().payload.encode(value), (error) => misfit(task, error))
+  const { encoded, value } = yield* checked(task, payload)
   const route = yield* Effect.mapError(
     Effect.fromResult(Router.routeWith(Context.get(context, Router.Router), { task: task._tag, payload: value })),
     (error) => refused("Router", error.message)
@@ -112,6 +127,9 @@ const draft = Effect.fnUntraced(function* ({ options, payload, task }: Call, con
   if (options.retries !== undefined && !(Number.isInteger(options.retries) && options.retries >= 0)) {
     return yield* refused("retries", `${options.retries} is not a whole number of 0 or more`)
   }
+  for (const [option, { check, kind }] of otherOptions) {
+    if (options[option] !== undefined && !check(options[option])) return yield* refused(option, `it must be ${kind}`)
+  }
   const [limits] = TimeLimit.resolve({ call: options, task: task.options }).problems
   if (limits !== undefined) return yield* refused("timeLimit", limits)
   const caller = Context.getOrUndefined(context, TaskContext)
@@ -123,7 +141,8 @@ const draft = Effect.fnUntraced(function* ({ options, payload, task }: Call, con
     priority,
     payload: encoded === null ? undefined : encoded,
     payloadVersion: task.options.version === 1 ? undefined : task.options.version,
-    enqueuedAt: options.id === undefined ? undefined : now,
+    // the time in an id runs ahead of a clock that went back (tests begin at 0 again and again)
+    enqueuedAt: TaskId.timeOf(id) === now ? undefined : now,
     ...TimeLimit.encode(options),
     retries: options.retries,
     expiresAt,
@@ -153,19 +172,40 @@ const publications = (
   })
 }
 
-const made = (task: AnyWithProps, payload: unknown) =>
-  // `enqueue` of a task without payload is called without an argument; what the caller gave is checked here
-  Effect.mapError(task.payloadSchema.makeEffect(payload as never), (issue) => misfit(task, issue))
+/** The payload as it is and encoded. A getter or a codec that throws is a misfit like others. */
+const checked = (task: AnyWithProps, payload: unknown) =>
+  Effect.suspend(() =>
+    Effect.flatMap(
+      // `enqueue` of a task without payload is called without an argument; what the caller gave is checked here
+      Effect.mapError(task.payloadSchema.makeEffect(payload as never), formatIssue),
+      (value) =>
+        Effect.map(Effect.mapError(task["~codecs"]().payload.encode(value), printed), (encoded) => ({ encoded, value }))
+    )
+  ).pipe(
+    Effect.catchDefect((defect) => Effect.fail(printed(defect))),
+    Effect.mapError(
+      (issue) =>
+        new EnqueueError({ reason: new InvalidPayload({ task: task._tag, issue: issue.slice(0, longest) }), ids: [] })
+    )
+  )
 
-const misfit = (task: AnyWithProps, issue: Schema.SchemaError | { readonly toString: () => string }) =>
-  new EnqueueError({ reason: new InvalidPayload({ task: task._tag, issue: String(issue) }), ids: [] })
+const formatIssue = SchemaIssue.makeFormatterDefault()
+
+/** Of an issue, in characters: it may show a part of the payload. */
+const longest = 2000
+
+/** Options of which it is only asked that they are of their kind. */
+const otherOptions = [
+  ["headers", Message.fields["hd"]!],
+  ["ack", Message.fields["a"]!],
+  ["ignoreResult", Message.fields["i"]!]
+] as const
 
 const refused = (option: string, detail: string) =>
   new EnqueueError({ reason: new InvalidOption({ option, detail }), ids: [] })
 
 const millisOf = (option: string, input: Duration.Input): Effect.Effect<number, EnqueueError> => {
-  const duration = Duration.fromInput(input)
-  const millis = duration._tag === "Some" ? Duration.toMillis(duration.value) : Number.NaN
+  const millis = TimeLimit.readMillis(input)
   return Number.isFinite(millis) && millis >= 0
     ? Effect.succeed(Math.ceil(millis))
     : Effect.fail(refused(option, `${format(input)} is not a finite span of time of 0 or more`))
@@ -174,7 +214,7 @@ const millisOf = (option: string, input: Duration.Input): Effect.Effect<number, 
 const format = (input: Duration.Input): string => (typeof input === "object" ? JSON.stringify(input) : String(input))
 
 const timeOf = (option: string, input: Date | number): Effect.Effect<number, EnqueueError> => {
-  const millis = typeof input === "number" ? input : input.getTime()
+  const millis = input instanceof Date ? input.getTime() : typeof input === "number" ? input : Number.NaN
   return Number.isSafeInteger(Math.round(millis)) && millis >= 0
     ? Effect.succeed(Math.round(millis))
     : Effect.fail(refused(option, `${String(input)} is not a time after 1970`))

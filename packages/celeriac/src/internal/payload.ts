@@ -49,7 +49,8 @@ export const payloadFailure = (cause: Cause.Cause<unknown>): Outcome => {
 
 const longest = 2000
 
-const printed = (error: unknown): string => {
+/** Total. */
+export const printed = (error: unknown): string => {
   try {
     return (error instanceof Error ? error.message : String(error)).slice(0, longest)
   } catch {

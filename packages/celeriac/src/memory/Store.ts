@@ -313,7 +313,7 @@ export const end = (
     if (entry.holder !== undefined) {
       entry.revoked = true
       queue.revoked.set(id, entry)
-      store.push(revokeChannel(entry.holder.id), id)
+      store.push(revokeChannel(entry.holder.id), JSON.stringify([id, name]))
     }
     finish(store, queue, now, id, options.record)
     return "ended"
@@ -351,10 +351,11 @@ export const deadLetters = (store: Store, name: string, limit: number): Readonly
  */
 export const counts = (store: Store, name: string): QueueCounts => {
   const queue = store.queues.get(name)
-  if (queue === undefined) return { queued: 0, scheduled: 0, active: 0, dead: 0 }
+  if (queue === undefined) return { queued: 0, scheduled: 0, active: 0, dead: 0, deadDropped: 0 }
   const queued = Queue.readyCount(queue) + queue.suspects.size
   const scheduled = queue.scheduled.size
-  return { queued, scheduled, active: queue.live.size - queued - scheduled, dead: queue.dead.size }
+  const active = queue.live.size - queued - scheduled
+  return { queued, scheduled, active, dead: queue.dead.size, deadDropped: queue.dead.dropped }
 }
 
 /**

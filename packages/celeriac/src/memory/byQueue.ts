@@ -21,8 +21,11 @@ export const byQueue = <A, B, E>(
     group.places.push(place)
   }
   return Effect.map(
-    Effect.forEach(groups.entries(), ([queue, group]) =>
-      Effect.map(send(queue, group.items), (answers) => ({ answers, places: group.places }))
+    Effect.forEach(
+      groups.entries(),
+      ([queue, group]) => Effect.map(send(queue, group.items), (answers) => ({ answers, places: group.places })),
+      // all of them before anything that is sent later: servers take a batch with a lower number for a late copy
+      { concurrency: "unbounded" }
     ),
     (parts) => {
       const inOrder = Array.from<B>({ length: items.length })

@@ -44,7 +44,7 @@ describe("end", () => {
         const record = { ended: "revoked", active: undefined, absent: place === "ended" ? "first" : undefined }
         assert.strictEqual(at.record("a"), record[replies[index] as keyof typeof record])
         const told = at.pushes.filter(([channel]) => channel.startsWith("revoke:"))
-        assert.deepStrictEqual(told, place === "active" && !waitingOnly ? [["revoke:owner", "a"]] : [])
+        assert.deepStrictEqual(told, place === "active" && !waitingOnly ? [["revoke:owner", `["a","q"]`]] : [])
         if (replies[index] === "ended") {
           assert.deepStrictEqual(at.counts(), [0, 0, 0])
           assert.isUndefined(Store.locate(at.store, { id: "a", queue: "q" }))
@@ -108,7 +108,8 @@ describe("locate and counts", () => {
         queued: count("queued"),
         scheduled: count("scheduled"),
         active: count("active"),
-        dead: 0
+        dead: 0,
+        deadDropped: 0
       })
     })
   }
@@ -116,7 +117,7 @@ describe("locate and counts", () => {
   it("of an unknown queue", () => {
     const at = rig()
     assert.isUndefined(Store.locate(at.store, { id: "a", queue: "q" }))
-    assert.deepStrictEqual(Store.counts(at.store, "q"), { queued: 0, scheduled: 0, active: 0, dead: 0 })
+    assert.deepStrictEqual(Store.counts(at.store, "q"), { queued: 0, scheduled: 0, active: 0, dead: 0, deadDropped: 0 })
     assert.strictEqual(at.store.queues.size, 0)
   })
 })

@@ -96,7 +96,7 @@ describe("memory layers: pushes", () => {
       yield* consumer.settle(settling([a!], ackWith("done")))
       yield* settled
       assert.deepStrictEqual(woken, ["reset", "q"])
-      assert.deepStrictEqual(revoked, ["reset", "b"])
+      assert.deepStrictEqual(revoked, ["reset", JSON.stringify(["b", "q"])])
       assert.deepStrictEqual(replies, ["reset", JSON.stringify(["a", "q"])])
     })
   )
@@ -192,7 +192,7 @@ describe("memory layers: time", () => {
       assert.deepStrictEqual(yield* broker.deadLetters("q", { limit: 5 }), [
         { id: "a", queue: "q", wire: wire(5), reason: "poison", diedAt: 0 }
       ])
-      assert.deepStrictEqual(yield* broker.counts("q"), { queued: 0, scheduled: 0, active: 0, dead: 1 })
+      assert.deepStrictEqual(yield* broker.counts("q"), { queued: 0, scheduled: 0, active: 0, dead: 1, deadDropped: 0 })
       assert.deepStrictEqual(yield* broker.queues, ["q"])
     })
   )

@@ -2,11 +2,12 @@
  * Claims messages: from queues that may have some, in strict order or by weight, while there is room.
  *
  * A queue is left alone after a claim that came back short, until the broker wakes this worker, a scheduled message falls
- * due, or the time for a look by itself has come: the more workers are idle, the more rarely each looks.
+ * due, or the time for a look by itself has come: the more workers are idle, the more rarely each looks. A worker that is
+ * woken while it is full passes the wake on.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
+import type * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type { Semaphore } from "effect/Semaphore"
 import type { BrokerError, Claim, Consumer } from "../../Broker.ts"
@@ -23,12 +24,16 @@ interface Source {
   readonly weight: number
   /** Grows with what was claimed, more slowly for a heavier queue: the least comes next. */
   turn: number
-  /** Claim at this time, milliseconds since 1970; 0 = it may have messages. */
-  nextAt: number
+  /** The last claim took all that it asked for. */
+  more: boolean
+  /** Somebody said that there is work; cleared before a claim, so that a wake during it is not lost. */
+  woken: boolean
+  /** Time to look, milliseconds since 1970: a message falls due, or nobody has said anything for long. */
+  lookAt: number
 }
 
 export interface Fetcher {
-  readonly loop: Effect.Effect<never, BrokerError>
+  readonly loop: Effect.Effect<never>
   /** The queue has work, or may have: all of them without a name. */
   readonly wake: (queue?: string) => void
 }
@@ -41,84 +46,94 @@ export const make = (options: {
   readonly exclusive: Semaphore
   /** Open while the consumer is registered and its lease good. */
   readonly registered: Latch.Latch
+  /** Opened when there is something to do: by `wake`, and when there is room. */
+  readonly stirred: Latch.Latch
   readonly onDoubt: () => void
 }): Fetcher => {
-  const { consumer, exclusive, onDoubt, registered, runs, settings } = options
-  const sources: ReadonlyArray<Source> = settings.queues.map((queue) => ({ ...queue, turn: 0, nextAt: 0 }))
-  const woken = Latch.makeUnsafe(true)
+  const { consumer, exclusive, onDoubt, registered, runs, settings, stirred } = options
+  const sources: ReadonlyArray<Source> = settings.queues.map((queue) => ({
+    ...queue,
+    turn: 0,
+    more: false,
+    woken: true,
+    lookAt: 0
+  }))
+
+  /** The turn of the queue that was served last. */
+  let served = 0
 
   const wake = (queue?: string): void => {
-    for (const source of sources) if (queue === undefined || source.name === queue) source.nextAt = 0
-    woken.openUnsafe()
+    for (const source of sources) if (queue === undefined || source.name === queue) source.woken = true
+    stirred.openUnsafe()
   }
 
-  /** The queue to claim from now; strict: the first that may have messages. */
-  const next = (now: number): Source | undefined => {
+  /** The queue to claim from; in strict order the first that may have messages. A full worker only passes news on. */
+  const next = (now: number, full: boolean): Source | undefined => {
     let found: Source | undefined
     for (const source of sources) {
-      if (source.nextAt > now) continue
+      if (!(source.woken || source.lookAt <= now || (source.more && !full))) continue
       if (settings.strict) return source
       if (found === undefined || source.turn < found.turn) found = source
     }
     return found
   }
 
-  const claim = (source: Source, count: number, alone: boolean) =>
+  const claim = (source: Source, count: number, bytes: number, alone: boolean): Effect.Effect<Claim, BrokerError> =>
     exclusive.withPermit(
-      Effect.map(
-        consumer.claim({ queue: source.name, count, bytes: runs.roomBytes(), ...(alone && { alone: true }) }),
-        (claim) => {
-          runs.accept(claim.deliveries)
-          return claim
-        }
-      )
+      Effect.map(consumer.claim({ queue: source.name, count, bytes, ...(alone && { alone: true }) }), (claim) => {
+        runs.accept(claim.deliveries)
+        return claim
+      })
     )
 
-  const afterClaim = Effect.fnUntraced(function* (source: Source, asked: number, claim: Claim) {
-    const given = claim.deliveries.length
-    source.turn += given / source.weight
-    if (given >= asked) return
+  const claimFrom = Effect.fnUntraced(function* (source: Source, count: number) {
+    source.woken = false
+    const bytes = runs.roomBytes()
+    const claimed = yield* claim(source, count, bytes, false)
+    const given = claimed.deliveries.length
+    if (given > 0) {
+      // a queue that was empty has no claim to what it missed
+      if (!source.more) source.turn = Math.max(source.turn, served)
+      served = source.turn
+      source.turn += given / source.weight
+    }
+    source.more = given >= count || claimed.deliveries.reduce((sum, { wire }) => sum + wire.length, 0) >= bytes
     const now = yield* Clock.currentTimeMillis
-    // whole: with fractions of a millisecond, a due time would be missed by the rounding of their sum
-    const look = (yield* Random.nextIntBetween(500, 1500)) * Math.max(1, claim.idle)
-    source.nextAt = now + Math.max(1, Math.min(look, claim.dueIn ?? look))
+    const patience = (500 + (yield* Random.next) * 1000) * Math.max(1, claimed.idle)
+    // whole milliseconds: a clock that is read with other fractions than it sleeps would be a hair too early, again and again
+    source.lookAt = now + Math.ceil(Math.min(patience, claimed.dueIn ?? Infinity))
+    if (claimed.suspect) yield* claimAlone(source)
   })
 
   /** A message that crashed its workers: let what runs here end, then run it alone, so that it takes nobody with it. */
-  const runAlone = Effect.fnUntraced(function* (source: Source) {
+  const claimAlone = Effect.fnUntraced(function* (source: Source) {
     // not for ever: long tasks must not keep it waiting without end
     yield* Effect.timeoutOption(runs.empty.await, settings.lease)
-    const { deliveries } = yield* claim(source, 1, true)
+    const { deliveries } = yield* claim(source, 1, runs.roomBytes(), true)
     if (deliveries.length > 0) yield* runs.empty.await
+    source.woken = true
   })
 
   const step = Effect.gen(function* () {
     yield* registered.await
-    yield* runs.roomy.await
+    stirred.closeUnsafe()
     const now = yield* Clock.currentTimeMillis
-    const source = next(now)
-    if (source === undefined) {
-      const soonest = Math.min(...sources.map(({ nextAt }) => nextAt))
-      yield* Effect.timeoutOption(woken.await, Math.max(1, soonest - now))
-      woken.closeUnsafe()
-      return
-    }
     const count = Math.min(runs.room(), largestClaim)
-    if (count <= 0) return yield* Effect.yieldNow
-    // a wake that comes while the claim is under way must not be lost
-    source.nextAt = Infinity
-    const claimed = yield* claim(source, count, false).pipe(
-      Effect.tapError(() =>
-        Effect.sync(() => {
-          source.nextAt = 0
-          onDoubt()
-        })
+    const source = next(now, count <= 0)
+    if (source !== undefined) {
+      yield* claimFrom(source, Math.max(0, count)).pipe(
+        Effect.tapError(() =>
+          Effect.sync(() => {
+            source.woken = true
+            onDoubt()
+          })
+        )
       )
-    )
-    if (source.nextAt === Infinity) yield* afterClaim(source, count, claimed)
-    if (source.nextAt === Infinity) source.nextAt = 0
-    if (claimed.suspect) yield* runAlone(source)
-    yield* Effect.yieldNow
+      // long backlogs of handlers that never wait must let timers and sockets have their turn
+      return yield* Effect.yieldNow
+    }
+    const soonest = Math.min(...sources.map(({ lookAt }) => lookAt))
+    yield* Effect.timeoutOption(stirred.await, soonest - now)
   })
 
   return { loop: Effect.forever(Effect.catch(step, () => Effect.sleep(pause))), wake }

@@ -33,7 +33,8 @@ export const loop = (options: {
       const value = TaskRecord.encode({ state: "expired", endedAt, attempts: 0, ending: { _tag: "Reason", reason } })
       // on two stores the record comes first: after a crash in between, the next sweep ends the rest
       if (!together) yield* results.commit(addresses.map((address) => ({ ...address, value, ttl })))
-      yield* broker.end(addresses, { waitingOnly: true, ...(together && { record: { value, ttl } }) })
+      const record = together ? { value, ttl } : { value: TaskRecord.tombstone(value), ttl }
+      yield* broker.end(addresses, { waitingOnly: true, record })
       if (addresses.length < portion) return
     }
   })

@@ -21,6 +21,7 @@ import * as TimeLimit from "../../TimeLimit.ts"
 import { stopped } from "../conclude.ts"
 import { type Deadlines, Entry } from "../Deadlines.ts"
 import * as Telemetry from "../Telemetry.ts"
+import { failureLog } from "./failureLog.ts"
 import type { Settings } from "./options.ts"
 import { Prefetch } from "./Prefetch.ts"
 import type { Progress } from "./Progress.ts"
@@ -36,8 +37,10 @@ export interface Dependencies {
   readonly deadlines: Deadlines
   readonly settler: Settler
   readonly progress: Progress
-  /** Whether a message that its last worker may have finished has a record; `undefined` where settling is one step. */
-  readonly isRecorded: ((address: Address) => Effect.Effect<boolean>) | undefined
+  /** Called when there may be room for more deliveries. */
+  readonly onRoom: () => void
+  /** The record of a message that its last worker may have finished; `undefined` where settling is one step. */
+  readonly recordOf: ((address: Address) => Effect.Effect<string | undefined>) | undefined
 }
 
 /** One held delivery; the entry is its time limit. */
@@ -81,8 +84,6 @@ export class Runs {
   private accepting = true
   private readonly limitsOf = new Map<string, TimeLimit.Limits>()
   private readonly meters = new Map<string, (seconds: number) => void>()
-  /** Open while there is room for more deliveries. */
-  readonly roomy = Latch.makeUnsafe(true)
   /** Open while nothing is held. */
   readonly empty = Latch.makeUnsafe(true)
   /** Runs that did not end within the grace: they go on, nobody listens to them. */
@@ -99,8 +100,12 @@ export class Runs {
 
   /** How many more deliveries the worker wants. */
   room(): number {
-    const { concurrency } = this.dependencies.settings
-    const wanted = concurrency + this.prefetch.target(this.dependencies.clock.currentTimeMillisUnsafe())
+    const { concurrency, maxBytes } = this.dependencies.settings
+    if (this.bytes >= maxBytes && this.count > 0) return 0
+    const ready = this.prefetch.target(this.dependencies.clock.currentTimeMillisUnsafe())
+    // in batches: not before half of what is held ready has been used up
+    if (2 * this.backlog > ready) return 0
+    const wanted = concurrency + ready
     // what waits for its settle counts only when the broker does not keep up
     const settling = Math.max(0, this.count - this.running - this.backlog - mostSettling)
     return this.accepting ? wanted - this.running - this.backlog - settling : 0
@@ -132,7 +137,8 @@ export class Runs {
       ofQueue.set(delivery.id, held)
       this.count++
       this.bytes += delivery.wire.length
-      this.waiting.push(held)
+      if (this.accepting) this.waiting.push(held)
+      else this.settle(held, { _tag: "Released" })
     }
     if (this.count > 0) this.empty.closeUnsafe()
     this.pump()
@@ -191,7 +197,7 @@ export class Runs {
   }
 
   private start(held: Held): void {
-    const { clock, defaults, handlers, isRecorded, runner } = this.dependencies
+    const { clock, defaults, handlers, recordOf, runner } = this.dependencies
     const { crashes, id, queue, wire } = held.delivery
     // a clock may count fractions, messages and records do not
     held.startedAt = Math.floor(clock.currentTimeMillisUnsafe())
@@ -205,9 +211,7 @@ export class Runs {
     }
     const message = decoded.success
     held.message = message
-    if (message.expiresAt !== undefined && message.expiresAt <= held.startedAt && !hasStarted(message)) {
-      return this.settle(held, { _tag: "Expired" })
-    }
+    if (hasExpired(message, held.startedAt)) return this.settle(held, { _tag: "Expired" })
     const handler = handlers.get(message.task)
     const lost = crashes + (message.requeues ?? 0)
     if (lost >= (handler?.task.options.maxDeliveries ?? defaults.maxDeliveries)) {
@@ -219,12 +223,12 @@ export class Runs {
         detail: `no worker of queue "${queue}" knows task "${message.task}"`
       })
     }
-    if (crashes > 0 && (message.ack ?? handler.task.options.ack) === "early") {
+    if (crashes > 0 && this.runsOnce(held)) {
       return this.settle(held, { _tag: "WorkerLost", detail: "its worker died, and it may run at most once" })
     }
     held.phase = "running"
     this.running++
-    if (crashes > 0 && isRecorded !== undefined) return this.startUnlessRecorded(held, message, isRecorded)
+    if (crashes > 0 && recordOf !== undefined) return this.startUnlessRecorded(held, message, recordOf)
     this.run(held, message, runner)
   }
 
@@ -238,7 +242,10 @@ export class Runs {
       { message, limits, startedAt: held.startedAt, deliveries: 1 + held.delivery.crashes + (message.requeues ?? 0) },
       {
         onEnd: (outcome) => this.end(held, outcome),
-        onProgress: (value) => this.dependencies.progress.report(held.delivery, value)
+        onProgress: (value) => {
+          // not of a run that is over or was abandoned
+          if (held.phase === "running") this.dependencies.progress.report(held.delivery, value)
+        }
       }
     )
     // it may have ended in `start`, or been stopped by its own handler
@@ -249,17 +256,23 @@ export class Runs {
   private startUnlessRecorded(
     held: Held,
     message: Message.Message,
-    isRecorded: (address: Address) => Effect.Effect<boolean>
+    recordOf: (address: Address) => Effect.Effect<string | undefined>
   ): void {
+    const { clock, defaults, runner, settler } = this.dependencies
     this.fork(
-      Effect.map(isRecorded(held.delivery), (recorded) => {
+      Effect.map(recordOf(held.delivery), (value) => {
         if (held.stop !== undefined) this.end(held, { _tag: held.stop === "revoked" ? "Revoked" : "Released" })
-        else if (!recorded) this.run(held, message, this.dependencies.runner)
-        else {
+        else if (value === undefined) {
+          // the look may have taken long
+          held.startedAt = Math.floor(clock.currentTimeMillisUnsafe())
+          if (hasExpired(message, held.startedAt)) this.end(held, { _tag: "Expired" })
+          else this.run(held, message, runner)
+        } else {
           this.ended(held)
-          this.dependencies.settler.settle({ delivery: held.delivery, disposition: { _tag: "Ack" } }, () =>
-            this.drop(held)
-          )
+          // it is there already; the broker makes its tombstone of it
+          const record = { value, ttl: Duration.toMillis(defaults.dedupeWindow) }
+          settler.settle({ delivery: held.delivery, disposition: { _tag: "Ack", record } }, () => this.drop(held))
+          this.pump()
         }
       })
     )
@@ -300,12 +313,16 @@ export class Runs {
           clock.currentTimeMillisUnsafe(),
           held.startedAt + hard - clock.currentTimeMillisUnsafe()
         )
-      return held.running?.stop("soft")
+      const ending = held.running?.stop("soft") ?? true
+      // it was only asked to end, and nothing limits it further
+      if (!ending && hard === undefined) deadlines.removeUnsafe(held)
+      return
     }
     if ((held.stop === undefined || held.stop === "soft") && hard !== undefined) {
       held.stop = "hard"
       this.giveGrace(held)
-      return held.running?.stop("hard")
+      held.running?.stop("hard")
+      return
     }
     this.abandon(held)
   }
@@ -337,8 +354,13 @@ export class Runs {
   private end(held: Held, outcome: Outcome.Outcome): void {
     if (held.phase !== "running") return
     this.ended(held)
-    this.settle(held, outcome)
+    this.settle(held, outcome._tag === "Released" && this.runsOnce(held) ? stoppedOnce : outcome)
     this.pump()
+  }
+
+  private runsOnce({ message }: Held): boolean {
+    const policies = message === undefined ? undefined : this.dependencies.handlers.get(message.task)?.task.options
+    return (message?.ack ?? policies?.ack) === "early"
   }
 
   private ended(held: Held): void {
@@ -357,7 +379,8 @@ export class Runs {
     const policies = message === undefined ? undefined : handlers.get(message.task)?.task.options
     const { disposition } = Outcome.settle(outcome, {
       message,
-      deliveries: 1 + delivery.crashes + (message?.requeues ?? 0),
+      // a message that is dead after too many deliveries is not delivered once more
+      deliveries: (outcome._tag === "TooManyDeliveries" ? 0 : 1) + delivery.crashes + (message?.requeues ?? 0),
       maxDeliveries: policies?.maxDeliveries ?? defaults.maxDeliveries,
       worker: settings.name,
       startedAt: held.startedAt,
@@ -369,6 +392,11 @@ export class Runs {
     })
     this.prefetch.ended()
     this.measure(held, outcome, endedAt)
+    if (outcome._tag !== "Succeeded") {
+      const subject = { task: message?.task ?? "unknown", id: delivery.id, attempt: (message?.attempts ?? 0) + 1 }
+      const line = failureLog(outcome, disposition, subject)
+      if (line !== undefined) this.fork(line)
+    }
     settler.settle({ delivery, disposition }, () => this.drop(held))
   }
 
@@ -395,8 +423,7 @@ export class Runs {
   }
 
   private noticeRoom(): void {
-    if (this.room() > 0) this.roomy.openUnsafe()
-    else this.roomy.closeUnsafe()
+    if (this.room() > 0) this.dependencies.onRoom()
   }
 
   private takeWaiting(): ReadonlyArray<Held> {
@@ -411,9 +438,15 @@ export class Runs {
   }
 }
 
-/** `expires` is about messages of which no run has started. */
-const hasStarted = ({ attempts = 0, requeues = 0, snoozes = 0 }: Message.Message): boolean =>
-  attempts + requeues + snoozes > 0
+/** `expires` is about messages of which no run has ended; one that was cut off has left no trace. */
+const hasExpired = ({ attempts = 0, expiresAt, requeues = 0, snoozes = 0 }: Message.Message, now: number): boolean =>
+  expiresAt !== undefined && expiresAt <= now && attempts + requeues + snoozes === 0
+
+/** It has started, so that it cannot be given to others. */
+const stoppedOnce: Outcome.Outcome = {
+  _tag: "WorkerLost",
+  detail: "its worker stopped while it ran, and it may run at most once"
+}
 
 /** So many ended messages may wait for their settle before they count against the room. */
 const mostSettling = 1000

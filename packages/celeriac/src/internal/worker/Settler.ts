@@ -11,6 +11,8 @@ import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import type { Broker, Consumer, SettleReply, Settlement } from "../../Broker.ts"
 import type { Note, ResultBackend } from "../../ResultBackend.ts"
+import * as TaskId from "../../TaskId.ts"
+import * as TaskRecord from "../../TaskRecord.ts"
 import * as Coalescer from "../Coalescer.ts"
 
 const batchSize = 200
@@ -30,8 +32,10 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly broker: Broker["Service"]
   readonly results: ResultBackend["Service"]
   readonly consumer: Consumer
+  /** How long the id of an ended message stays taken at least, milliseconds. */
+  readonly dedupeWindow: number
 }) {
-  const { broker, consumer, results } = options
+  const { broker, consumer, dedupeWindow, results } = options
   const together = broker.location === results.location
 
   const settle = (settlements: ReadonlyArray<Settlement>): Effect.Effect<ReadonlyArray<SettleReply>> =>
@@ -54,7 +58,7 @@ export const make = Effect.fnUntraced(function* (options: {
       if (commits.length > 0) yield* results.commit(commits).pipe(Effect.retry(again), Effect.orDie)
       // history is for people: it holds nothing up
       if (notes.length > 0) yield* Effect.ignore(results.note(notes))
-      return yield* settle(settlements.map(withoutRecord))
+      return yield* settle(settlements.map((settlement) => withoutRecord(settlement, dedupeWindow)))
     })
   }
 
@@ -77,9 +81,15 @@ export const make = Effect.fnUntraced(function* (options: {
 
 const refused = (settlements: ReadonlyArray<Settlement>): ReadonlyArray<SettleReply> => settlements.map(() => "refused")
 
-const withoutRecord = (settlement: Settlement): Settlement => {
+/** The broker keeps a tombstone, by which it knows the id of a message that ended. */
+const withoutRecord = (settlement: Settlement, ttl: number): Settlement => {
   const { disposition } = settlement
-  return disposition._tag === "Ack"
-    ? { ...settlement, disposition: { ...disposition, record: undefined } }
-    : { ...settlement, disposition: { ...disposition, note: undefined } }
+  if (disposition._tag === "Reschedule") return { ...settlement, disposition: { ...disposition, note: undefined } }
+  if (disposition.record === undefined) return settlement
+  // an id of the caller's comes again: while its record lives, a second message would get the first one's result
+  const record = {
+    value: TaskRecord.tombstone(disposition.record.value),
+    ttl: TaskId.isGenerated(settlement.delivery.id) ? ttl : disposition.record.ttl
+  }
+  return { ...settlement, disposition: { ...disposition, record } }
 }

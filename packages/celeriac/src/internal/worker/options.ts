@@ -1,6 +1,5 @@
 /** The options of a worker: defaults, and the checks that refuse a start. */
-import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
+import type * as Duration from "effect/Duration"
 import * as Retry from "../../Retry.ts"
 import * as Router from "../../Router.ts"
 import type { AnyWithProps, Registered } from "../../Task.ts"
@@ -36,12 +35,13 @@ export const settingsOf = (
     option: keyof Options,
     input: Duration.Input | undefined,
     fallback: number,
-    least: number
+    least: number,
+    most = Infinity
   ) => {
     if (input === undefined) return fallback
-    const value = Option.match(Duration.fromInput(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
-    if (value >= least) return value
-    problems.push(`${option} must be a span of time of ${least} ms or more`)
+    const value = TimeLimit.readMillis(input)
+    if (value >= least && value <= most) return value
+    problems.push(`${option} must be a ${most === Infinity ? "" : "finite "}span of time of ${least} ms or more`)
     return fallback
   }
   const whole = (option: keyof Options, value: number | undefined, fallback: number, least: number) => {
@@ -76,7 +76,7 @@ export const settingsOf = (
           ? "auto"
           : whole("prefetch", options.prefetch, 0, 0),
       maxBytes: whole("maxBytes", options.maxBytes, 64 * 1024 * 1024, 1),
-      lease: millis("visibilityTimeout", options.visibilityTimeout, 30_000, 1000),
+      lease: millis("visibilityTimeout", options.visibilityTimeout, 30_000, 1000, Number.MAX_SAFE_INTEGER),
       drainLimit: millis("drainLimit", options.drainLimit, 25_000, 0),
       grace: millis("grace", options.grace, 5000, 0),
       unknownTaskWindow: millis("unknownTaskWindow", options.unknownTaskWindow, 600_000, 0),
@@ -105,8 +105,30 @@ const isList = (queues: NonNullable<Options["queues"]>): queues is ReadonlyArray
 
 /** What is wrong with the definition of a task. */
 export const problemsOf = (task: AnyWithProps, worker: TimeLimit.Options): ReadonlyArray<string> => {
-  const { maxDeliveries, priority, queue, retry, upgrades, version = 1 } = task.options
-  const problems = [...Retry.validate(retry), ...TimeLimit.resolve({ task: task.options, worker }).problems]
+  const {
+    ack,
+    expires,
+    ignoreResult,
+    maxDeliveries,
+    priority,
+    queue,
+    resultTtl,
+    retry,
+    upgrades,
+    version = 1
+  } = task.options
+  // what is wrong with the worker's own limits is told once, not for each task
+  const ofWorker = TimeLimit.resolve({ worker }).problems.length === 0 ? worker : undefined
+  const problems = [...Retry.validate(retry), ...TimeLimit.resolve({ task: task.options, worker: ofWorker }).problems]
+  for (const [option, span] of Object.entries({ expires, resultTtl })) {
+    if (span === undefined) continue
+    const millis = TimeLimit.readMillis(span)
+    if (!(millis >= 0 && millis < Infinity)) problems.push(`${option} must be a finite span of time of 0 or more`)
+  }
+  if (ack !== undefined && ack !== "late" && ack !== "early") problems.push(`ack must be "late" or "early"`)
+  if (ignoreResult !== undefined && typeof ignoreResult !== "boolean" && ignoreResult !== "success") {
+    problems.push(`ignoreResult must be true, false or "success"`)
+  }
   if (task._tag.length === 0) problems.push("its name is empty")
   if (queue !== undefined) problems.push(...listOf(Router.validateQueue(queue)))
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 9)) {
@@ -118,7 +140,8 @@ export const problemsOf = (task: AnyWithProps, worker: TimeLimit.Options): Reado
   if (!(Number.isInteger(version) && version >= 1)) {
     problems.push(`version must be a whole number of 1 or more, it is ${version}`)
   }
-  for (const from of Object.keys(upgrades ?? {})) {
+  for (const [from, upgrade] of Object.entries(upgrades ?? {})) {
+    if (typeof upgrade !== "function") problems.push(`upgrades has an entry for version ${from} that is no function`)
     if (!(Number(from) >= 1 && Number(from) < version)) {
       problems.push(`upgrades has an entry for version ${from}, but the payload's version is ${version}`)
     }

@@ -1,0 +1,502 @@
+/** What a handle says in every state of its message, from its own program and from another. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { Scope } from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { EnqueueOptions } from "../src/Client.ts"
+import * as Task from "../src/Task.ts"
+import type { TaskSignal, Typed } from "../src/TaskContext.ts"
+import { TaskEnded } from "../src/TaskEnded.ts"
+import type { Change, TaskHandle } from "../src/TaskHandle.ts"
+import type { State } from "../src/TaskRecord.ts"
+import * as Worker from "../src/Worker.ts"
+import {
+  atOnce,
+  Boom,
+  errorOf,
+  exitWithin,
+  pass,
+  type Services,
+  started,
+  stores,
+  turns,
+  within,
+  type World,
+  world
+} from "./fixture.ts"
+
+class Job extends Task.make("job", {
+  payload: { n: Schema.Number },
+  success: Schema.Struct({ at: Schema.DateTimeUtcFromMillis }),
+  error: Boom,
+  progress: Schema.Struct({ done: Schema.DurationFromMillis }),
+  retry: { delay: "1 minute", jitter: false, times: 1 }
+}) {}
+
+type Success = typeof Job.successSchema.Type
+type Context = Typed<typeof Job.progressSchema.Type>
+type Handle = TaskHandle<Success, Boom, typeof Job.progressSchema.Type>
+type Handler = (n: number, context: Context) => Effect.Effect<Success, Boom | TaskSignal>
+
+const serve = (handler: Handler, options?: Worker.Options) =>
+  started(
+    Worker.layer({ tasks: [Job], ...options }).pipe(Layer.provide(Job.toLayer(({ n }, context) => handler(n, context))))
+  )
+
+const success: Success = Schema.decodeSync(Job.successSchema)({ at: 5 })
+
+const gone = (exit: Exit.Exit<unknown, unknown>): TaskEnded => {
+  const error = errorOf(exit)
+  assert.instanceOf(error, TaskEnded)
+  assert.strictEqual(error.reason._tag, "ResultGone")
+  return error
+}
+
+interface Situation {
+  readonly name: string
+  readonly handler?: Handler
+  readonly options?: EnqueueOptions
+  /** What is done before the handle is asked. */
+  readonly before?: (handle: Handle) => Effect.Effect<unknown>
+  readonly state: State
+  /** The tag of the exit that `poll` shows; `undefined`: it has not ended. */
+  readonly ended: string | undefined
+  /** What `revoke` and `revoke({ waitingOnly: true })` answer. */
+  readonly revoke: boolean
+  readonly waitingOnly: boolean
+}
+
+const fail: Handler = () => Effect.fail(new Boom({ code: 1 }))
+const revoke = (handle: Handle) => handle.revoke()
+
+const situations: ReadonlyArray<Situation> = [
+  {
+    name: "scheduled",
+    options: { delay: "1 hour" },
+    state: "scheduled",
+    ended: undefined,
+    revoke: true,
+    waitingOnly: true
+  },
+  { name: "queued", state: "queued", ended: undefined, revoke: true, waitingOnly: true },
+  {
+    name: "active",
+    handler: () => Effect.never,
+    state: "active",
+    ended: undefined,
+    revoke: true,
+    waitingOnly: false
+  },
+  { name: "retrying", handler: fail, state: "retrying", ended: undefined, revoke: true, waitingOnly: true },
+  {
+    name: "snoozed",
+    handler: (_, context) => context.snooze("1 hour"),
+    state: "retrying",
+    ended: undefined,
+    revoke: true,
+    waitingOnly: true
+  },
+  {
+    name: "succeeded",
+    handler: () => Effect.succeed(success),
+    state: "succeeded",
+    ended: "Success",
+    revoke: false,
+    waitingOnly: false
+  },
+  {
+    name: "failed",
+    handler: fail,
+    options: { retries: 0 },
+    state: "failed",
+    ended: "Boom",
+    revoke: false,
+    waitingOnly: false
+  },
+  {
+    name: "died",
+    handler: () => Effect.die("broken"),
+    options: { retries: 0 },
+    state: "failed",
+    ended: "defect broken",
+    revoke: false,
+    waitingOnly: false
+  },
+  {
+    name: "ignored",
+    handler: (_, context) => context.ignore,
+    state: "ignored",
+    ended: "Ignored",
+    revoke: false,
+    waitingOnly: false
+  },
+  {
+    name: "rejected",
+    handler: (_, context) => context.reject(),
+    state: "failed",
+    ended: "Rejected",
+    revoke: false,
+    waitingOnly: false
+  },
+  {
+    name: "revoked while it waited",
+    before: revoke,
+    state: "revoked",
+    ended: "Revoked",
+    revoke: true,
+    waitingOnly: true
+  },
+  {
+    name: "revoked while it ran",
+    handler: () => Effect.never,
+    before: revoke,
+    state: "revoked",
+    ended: "Revoked",
+    revoke: true,
+    waitingOnly: true
+  },
+  {
+    name: "succeeded without a result",
+    handler: () => Effect.succeed(success),
+    options: { ignoreResult: true },
+    state: "succeeded",
+    ended: "ResultGone",
+    revoke: false,
+    waitingOnly: false
+  },
+  {
+    name: "forgotten",
+    handler: () => Effect.succeed(success),
+    before: (handle) => Effect.andThen(turns, handle.forget),
+    state: "succeeded",
+    ended: "ResultGone",
+    revoke: false,
+    waitingOnly: false
+  }
+]
+
+const tagOf = (exit: Exit.Exit<unknown, Boom | TaskEnded>): string => {
+  if (Exit.isSuccess(exit)) return "Success"
+  const reason = exit.cause.reasons[0]!
+  if (Cause.isDieReason(reason)) return `defect ${String(reason.defect)}`
+  const error = errorOf(exit)
+  if (!(error instanceof TaskEnded)) return error._tag
+  assert.strictEqual(error.task, "job")
+  return error.reason._tag
+}
+
+const arranged = ({ before, handler, options }: Situation) =>
+  Effect.gen(function* () {
+    const handle = yield* Job.enqueue({ n: 1 }, { id: "a", ...options })
+    const worker = handler === undefined ? undefined : yield* serve(handler)
+    yield* turns
+    if (before !== undefined) yield* before(handle)
+    yield* turns
+    return { handle, stop: worker?.stop ?? Effect.void }
+  })
+
+describe.each(stores)("in every state: $store", ({ layer }) => {
+  const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) => world(layer, body)
+
+  it.effect.each(situations)("$name", (situation) =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handle, stop } = yield* arranged(situation)
+        const byId = yield* Job.handle("a")
+        for (const each of [handle, byId]) {
+          assert.deepStrictEqual(yield* atOnce(each.state), Option.some(situation.state))
+          const poll = yield* atOnce(each.poll)
+          assert.strictEqual(Option.isSome(poll) ? tagOf(poll.value) : undefined, situation.ended)
+          const waiting = yield* Effect.forkChild(Effect.exit(each.await))
+          yield* turns
+          const end = waiting.pollUnsafe()
+          assert.strictEqual(
+            end === undefined ? undefined : tagOf(Exit.isSuccess(end) ? end.value : assert.fail("no exit")),
+            situation.ended,
+            "await ends when it is over, and not before"
+          )
+          yield* Fiber.interrupt(waiting)
+          const changes = yield* within(
+            "2 seconds",
+            Stream.runCollect(Stream.take(each.changes, 10)).pipe(
+              Effect.timeoutOption("1 second"),
+              Effect.map(Option.map((all) => all.at(-1)))
+            )
+          )
+          if (situation.ended === undefined) assert(Option.isNone(changes), "it is followed on")
+          else {
+            assert(Option.isSome(changes) && changes.value?._tag === "Ended")
+            assert.strictEqual(changes.value.state, situation.state)
+            assert.strictEqual(tagOf(changes.value.exit), situation.ended)
+          }
+        }
+        const waiting = yield* Effect.forkChild(Effect.exit(handle.await))
+        yield* turns
+        assert.strictEqual(yield* atOnce(byId.revoke({ waitingOnly: true })), situation.waitingOnly)
+        assert.strictEqual(yield* atOnce(byId.revoke()), situation.revoke)
+        assert.strictEqual(yield* atOnce(byId.revoke()), situation.revoke, "it is revoked, or it is not")
+        const end = yield* atOnce(Fiber.join(waiting))
+        assert.strictEqual(tagOf(end), situation.ended ?? "Revoked", "whoever waits is told")
+        const state = situation.ended === undefined ? "revoked" : situation.state
+        assert.deepStrictEqual(yield* handle.state, Option.some(state))
+        yield* handle.forget
+        gone(yield* atOnce(Effect.exit(handle.await)))
+        assert.deepStrictEqual(yield* handle.state, Option.some(state), "its id is still known")
+        yield* handle.forget
+        yield* stop
+        yield* pass("2 hours", "30 minutes")
+        assert.deepStrictEqual(yield* handle.state, Option.none(), "and after a while it is not")
+      })
+    )
+  )
+
+  it.effect("an id that nobody knows is an answer of its own, and is never waited for", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const handle = yield* Job.handle("nobody")
+        assert.deepStrictEqual(yield* atOnce(handle.state), Option.none())
+        assert.deepStrictEqual(yield* atOnce(handle.poll), Option.none())
+        assert.include(gone(yield* exitWithin(0, handle.await)).message, "nobody")
+        const [change] = yield* atOnce(Stream.runCollect(handle.changes))
+        assert(change?._tag === "Ended")
+        assert.isUndefined(change.state)
+        gone(change.exit)
+        assert.isFalse(yield* atOnce(handle.revoke()))
+        yield* atOnce(handle.forget)
+      })
+    )
+  )
+
+  it.effect("a queue that is not the message's own: nobody knows it there", () =>
+    run(() =>
+      Effect.gen(function* () {
+        yield* Job.enqueue({ n: 1 }, { id: "a", queue: "far" })
+        assert.deepStrictEqual(yield* (yield* Job.handle("a")).state, Option.none())
+        assert.deepStrictEqual(yield* (yield* Job.handle("a", { queue: "far" })).state, Option.some("queued"))
+      })
+    )
+  )
+
+  it.effect("values come back decoded: classes, dates, causes", () =>
+    run(() =>
+      Effect.gen(function* () {
+        yield* serve((n) => (n === 0 ? Effect.succeed(success) : Effect.die(new TypeError("no", { cause: "why" }))))
+        const fine = yield* Job.enqueue({ n: 0 })
+        assert.deepStrictEqual(yield* within("1 second", fine.await), success)
+        const broken = yield* Job.enqueue({ n: 1 }, { retries: 0 })
+        const exit = yield* exitWithin("1 second", broken.await)
+        const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.instanceOf(defect, Error)
+        assert.strictEqual((defect as Error).name, "TypeError")
+        assert.strictEqual((defect as Error).message, "no")
+      })
+    )
+  )
+
+  it.effect("a result that the schema of this program does not fit is a defect that says so", () =>
+    run(() =>
+      Effect.gen(function* () {
+        class Later extends Task.make("job", { success: Schema.Struct({ size: Schema.Number }), error: Boom }) {}
+        yield* serve((n) => (n === 0 ? Effect.succeed(success) : Effect.fail(new Boom({ code: 1 }))))
+        const { id } = yield* Job.enqueue({ n: 0 })
+        const exit = yield* exitWithin("1 second", (yield* Later.handle(id)).await)
+        assert(Exit.isFailure(exit))
+        assert.match(String(Cause.squash(exit.cause)), /task "job" .* does not fit its schema/)
+      })
+    )
+  )
+
+  it.effect("the time of a result is over", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { stop } = yield* serve(() => Effect.succeed(success))
+        const handle = yield* Job.enqueue({ n: 1 }, { resultTtl: "20 minutes" })
+        yield* within("1 second", handle.await)
+        yield* stop
+        yield* pass("19 minutes", "1 minute")
+        yield* atOnce(handle.await)
+        yield* pass("2 minutes", "1 minute")
+        assert.deepStrictEqual(yield* handle.state, Option.none())
+        gone(yield* atOnce(Effect.exit(handle.await)))
+      })
+    )
+  )
+
+  it.effect("by default it is kept for a day, counted from its end", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const handle = yield* Job.enqueue({ n: 1 }, { delay: "2 days" })
+        yield* pass("2 days", "1 day")
+        const { stop } = yield* serve(() => Effect.succeed(success))
+        yield* within("1 second", handle.await)
+        yield* stop
+        yield* pass("23 hours", "1 hour")
+        assert.deepStrictEqual(yield* handle.state, Option.some("succeeded"))
+        yield* pass("2 hours", "1 hour")
+        assert.deepStrictEqual(yield* handle.state, Option.none())
+      })
+    )
+  )
+})
+
+describe.each(stores)("changes: $store", ({ layer }) => {
+  const show = (change: Change<Success, Boom, typeof Job.progressSchema.Type>): string => {
+    switch (change._tag) {
+      case "State":
+        return change.state
+      case "Progress":
+        return `progress ${String(change.value.done)}`
+      case "Retrying":
+        return `attempt ${change.attempt} ${tagOf(change.exit)}`
+      case "Ended":
+        return `ended ${change.state} ${tagOf(change.exit)}`
+    }
+  }
+
+  it.effect("a whole life, each change once", () =>
+    world(layer, () =>
+      Effect.gen(function* () {
+        const go = yield* Deferred.make<void>()
+        const done = Schema.decodeSync(Job.progressSchema)
+        const handle = yield* Job.enqueue({ n: 1 }, { delay: "10 seconds" })
+        const seen: Array<string> = []
+        const following = yield* Effect.forkChild(
+          Stream.runForEach(handle.changes, (change) => Effect.sync(() => seen.push(show(change))))
+        )
+        yield* turns
+        yield* serve((_, context) =>
+          Effect.gen(function* () {
+            yield* context.progress(done({ done: context.attempt * 1000 }))
+            yield* Effect.sleep("5 seconds")
+            if (context.attempt === 1) return yield* new Boom({ code: 1 })
+            yield* Deferred.await(go)
+            return success
+          })
+        )
+        yield* pass("2 minutes", "500 millis")
+        Deferred.doneUnsafe(go, Effect.void)
+        yield* within("1 second", Fiber.join(following))
+        assert.deepStrictEqual(seen, [
+          "scheduled",
+          "active",
+          "progress 1000 millis",
+          "attempt 1 Boom",
+          "retrying",
+          "active",
+          "progress 2000 millis",
+          "ended succeeded Success"
+        ])
+      })
+    )
+  )
+
+  it.effect("pushes that are lost are made good by a look", () =>
+    world(layer, ({ wire }) =>
+      Effect.gen(function* () {
+        wire.pushes = () => false
+        const handle = yield* Job.enqueue({ n: 1 })
+        const waiting = yield* Effect.forkChild(handle.await)
+        const following = yield* Effect.forkChild(Stream.runCollect(handle.changes))
+        yield* turns
+        yield* serve(() => Effect.delay(Effect.succeed(success), "10 millis"))
+        yield* within("10 seconds", Fiber.join(waiting))
+        const changes = yield* within("10 seconds", Fiber.join(following))
+        assert.strictEqual(changes.at(-1)?._tag, "Ended")
+      })
+    )
+  )
+})
+
+describe.each(stores)("many handles: $store", ({ layer }) => {
+  it.effect("10 000 waits share one subscription and few reads", () =>
+    world(layer, ({ wire }) =>
+      Effect.gen(function* () {
+        const count = 10_000
+        const handles = yield* Job.enqueueAll(Array.from({ length: count }, (_, n) => ({ n })))
+        const waits = yield* Effect.forkChild(
+          Effect.forEach(handles, (handle) => handle.await, { concurrency: "unbounded" })
+        )
+        yield* turns
+        // 1 000 at a time
+        assert.isAtMost(wire.count("watch"), 12)
+        yield* serve(() => Effect.succeed(success), { concurrency: 100 })
+        const all = yield* within("1 second", Fiber.join(waits))
+        assert.strictEqual(all.length, count)
+        assert.isAtMost(wire.count("watch"), 250, "and again when they have ended, together")
+        wire.calls.length = 0
+        yield* pass("30 seconds", "1 second")
+        const asked = ["watch", "read", "locate", "unwatch"].map((step) => wire.count(step))
+        assert.deepStrictEqual(asked, [0, 0, 0, 0], "nobody looks any more")
+      })
+    )
+  )
+
+  it.effect("no result is missed between the subscription and the read", () =>
+    world(layer, ({ wire }) =>
+      Effect.gen(function* () {
+        // the message ends while the answer to the first look is on its way
+        yield* serve(() => Effect.succeed(success))
+        for (const step of ["watch", "locate"]) {
+          const end = yield* Deferred.make<void>()
+          const handle = yield* Job.enqueue({ n: 1 }, { delay: "1 second" })
+          wire.pushes = (channel) => !channel.startsWith("reply:")
+          wire.fate = (call) => {
+            if (call.step === step) {
+              wire.latency = "2 seconds"
+              Deferred.doneUnsafe(end, Effect.void)
+            }
+            return "carried out"
+          }
+          const waiting = yield* Effect.forkChild(handle.await)
+          yield* turns
+          yield* within("11 seconds", Fiber.join(waiting), "200 millis")
+          wire.mend()
+        }
+      })
+    )
+  )
+
+  it.effect("waits that were given up leave nothing behind", () =>
+    world(layer, ({ wire }) =>
+      Effect.gen(function* () {
+        const handle = yield* Job.enqueue({ n: 1 })
+        const waits = yield* Effect.forEach(Array.from({ length: 50 }), () => Effect.forkChild(handle.await))
+        yield* turns
+        yield* Fiber.interruptAll(waits)
+        yield* atOnce(Effect.exit((yield* Job.handle("nobody")).await))
+        yield* turns
+        assert.strictEqual(wire.count("unwatch"), 2, "also in the list of those who are told of the end")
+        wire.calls.length = 0
+        yield* pass("20 seconds", "1 second")
+        assert.deepStrictEqual(wire.calls, [])
+      })
+    )
+  )
+
+  it.effect("an outage of the results is waited out", () =>
+    world(layer, ({ wire }) =>
+      Effect.gen(function* () {
+        yield* serve(() => Effect.succeed(success))
+        const handle = yield* Job.enqueue({ n: 1 })
+        yield* turns
+        wire.fate = ({ step }) => (step === "watch" || step === "read" || step === "locate" ? "refused" : "carried out")
+        const asks = yield* Effect.forEach(
+          [handle.await, handle.poll, handle.state, Stream.runCollect(handle.changes)],
+          (ask) => Effect.forkChild(ask as Effect.Effect<unknown, unknown>)
+        )
+        yield* pass("20 seconds", "500 millis")
+        for (const ask of asks) assert.isUndefined(ask.pollUnsafe())
+        assert.isBelow(wire.calls.length, 120, "it does not spin")
+        wire.mend()
+        yield* within("3 seconds", Fiber.joinAll(asks))
+      })
+    )
+  )
+})

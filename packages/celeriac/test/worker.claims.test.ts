@@ -1,0 +1,479 @@
+/** Which message a worker takes next, and how many it holds. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { Scope } from "effect/Scope"
+import { Broker } from "../src/Broker.ts"
+import * as CeleriacMemory from "../src/CeleriacMemory.ts"
+import type { EnqueueOptions } from "../src/Client.ts"
+import type { Priority } from "../src/Defaults.ts"
+import * as Task from "../src/Task.ts"
+import type { Info } from "../src/TaskContext.ts"
+import * as Worker from "../src/Worker.ts"
+import { pass, type Services, started, turns, within, type World, world } from "./fixture.ts"
+
+class Job extends Task.make("job", { payload: { n: Schema.Number, text: Schema.optionalKey(Schema.String) } }) {}
+
+const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) =>
+  world(CeleriacMemory.layer, body)
+
+const worker = (handler: (n: number, context: Info) => Effect.Effect<void>, options?: Worker.Options) =>
+  started(
+    Worker.layer({ tasks: [Job], ...options }).pipe(Layer.provide(Job.toLayer(({ n }, context) => handler(n, context))))
+  )
+
+const range = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index)
+
+const enqueue = (numbers: ReadonlyArray<number>, options?: Omit<EnqueueOptions, "id">) =>
+  Job.enqueueAll(
+    numbers.map((n) => ({ n })),
+    options
+  )
+
+const counts = (queue = "default") => Effect.flatMap(Broker, (broker) => broker.counts(queue))
+
+/** A handler that waits until the test lets it go on. */
+const gates = () => {
+  const order: Array<number> = []
+  const open = new Map<number, Deferred.Deferred<void>>()
+  let running = 0
+  let most = 0
+  return {
+    order,
+    running: () => running,
+    most: () => most,
+    handler: (n: number) =>
+      Effect.suspend(() => {
+        order.push(n)
+        most = Math.max(most, ++running)
+        const gate = Deferred.makeUnsafe<void>()
+        open.set(n, gate)
+        return Effect.ensuring(
+          Deferred.await(gate),
+          Effect.sync(() => {
+            running--
+            open.delete(n)
+          })
+        )
+      }),
+    release: (...numbers: ReadonlyArray<number>) => {
+      for (const n of numbers) Deferred.doneUnsafe(open.get(n)!, Effect.void)
+    },
+    releaseAll: () => {
+      for (const gate of open.values()) Deferred.doneUnsafe(gate, Effect.void)
+    }
+  }
+}
+
+describe("G15: order", () => {
+  it.effect("first in, first out", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const order: Array<number> = []
+        yield* enqueue(range(500))
+        yield* worker((n) => Effect.sync(() => void order.push(n)), { concurrency: 1 })
+        yield* turns
+        yield* enqueue(range(500, 500))
+        yield* pass("1 second")
+        assert.deepStrictEqual(order, range(1000))
+      })
+    )
+  )
+
+  it.effect("9 before 0, and first in first out within a priority", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const order: Array<number> = []
+        const priorities: ReadonlyArray<Priority> = [5, 0, 9, 3, 9, 0, 5, 7]
+        for (const [n, priority] of priorities.entries()) yield* enqueue([n], { priority })
+        yield* worker((n) => Effect.sync(() => void order.push(n)), { concurrency: 1 })
+        yield* turns
+        assert.deepStrictEqual(order, [2, 4, 7, 0, 6, 3, 1, 5])
+      })
+    )
+  )
+
+  it.effect("a message of a higher priority overtakes those that wait in the broker", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, order, release, releaseAll } = gates()
+        yield* enqueue(range(5))
+        yield* worker(handler, { concurrency: 1, prefetch: 0 })
+        yield* enqueue([100], { priority: 9 })
+        release(0)
+        yield* turns
+        assert.deepStrictEqual(order, [0, 100])
+        for (let round = 0; round < 6; round++) {
+          releaseAll()
+          yield* turns
+        }
+        assert.deepStrictEqual(order, [0, 100, 1, 2, 3, 4])
+      })
+    )
+  )
+
+  it.effect("scheduled messages come in the order in which they fall due", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const order: Array<number> = []
+        yield* worker((n) => Effect.sync(() => void order.push(n)), { concurrency: 1 })
+        for (const n of [30, 10, 20, 40]) yield* enqueue([n], { delay: n * 1000 })
+        yield* enqueue([0])
+        yield* pass("1 minute")
+        assert.deepStrictEqual(order, [0, 10, 20, 30, 40])
+      })
+    )
+  )
+})
+
+describe("queues", () => {
+  it.effect("in strict order: a later one when those before it are empty", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, order, releaseAll } = gates()
+        yield* enqueue(range(3), { queue: "low" })
+        yield* enqueue(range(3, 10), { queue: "high" })
+        yield* worker(handler, { queues: ["high", "low"], concurrency: 1, prefetch: 0 })
+        yield* enqueue([13], { queue: "high" })
+        for (let round = 0; round < 5; round++) {
+          releaseAll()
+          yield* turns
+          if (order.length === 5) yield* enqueue([14], { queue: "high" })
+        }
+        releaseAll()
+        yield* turns
+        releaseAll()
+        yield* turns
+        releaseAll()
+        yield* turns
+        assert.deepStrictEqual(order, [10, 11, 12, 13, 0, 14, 1, 2])
+      })
+    )
+  )
+
+  it.effect("by weight, while both wait", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, order, releaseAll } = gates()
+        yield* enqueue(range(100), { queue: "mail" })
+        yield* enqueue(range(100, 1000), { queue: "reports" })
+        yield* worker(handler, { queues: { mail: 3, reports: 1 }, concurrency: 1, prefetch: 0 })
+        for (let round = 0; round < 40; round++) {
+          yield* turns
+          releaseAll()
+        }
+        yield* turns
+        const mails = order.slice(0, 40).filter((n) => n < 1000).length
+        assert(mails >= 28 && mails <= 32, `${mails} mails of 40`)
+        for (let at = 0; at + 8 <= 40; at += 4) {
+          const reports = order.slice(at, at + 8).filter((n) => n >= 1000).length
+          assert(reports >= 1 && reports <= 3, `evenly: ${order.slice(at, at + 8).join(" ")}`)
+        }
+        while (order.length < 200) {
+          releaseAll()
+          yield* turns
+        }
+        releaseAll()
+      })
+    )
+  )
+
+  it.effect("a queue that was empty for long has no claim to what it missed", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, order, releaseAll } = gates()
+        yield* worker(handler, { queues: { mail: 1, reports: 1 }, concurrency: 1, prefetch: 0 })
+        yield* enqueue(range(60), { queue: "mail" })
+        while (order.length < 40) {
+          releaseAll()
+          yield* turns
+        }
+        yield* enqueue(range(60, 1000), { queue: "reports" })
+        while (order.length < 60) {
+          releaseAll()
+          yield* turns
+        }
+        const mails = order.slice(40).filter((n) => n < 1000).length
+        assert(mails >= 8, `${mails} mails among the 20 after the reports came`)
+        while (order.length < 120) {
+          releaseAll()
+          yield* turns
+        }
+        releaseAll()
+      })
+    )
+  )
+
+  it.effect("of a worker are those that its tasks name", () =>
+    run(() =>
+      Effect.gen(function* () {
+        class Far extends Task.make("far", { queue: "far" }) {}
+        const seen: Array<string> = []
+        yield* started(
+          Worker.layer({ tasks: [Job, Far] }).pipe(
+            Layer.provide(Job.toLayer((_, { queue }) => Effect.sync(() => void seen.push(queue)))),
+            Layer.provide(Far.toLayer((_, { queue }) => Effect.sync(() => void seen.push(queue))))
+          )
+        )
+        yield* enqueue([1])
+        yield* Far.enqueue()
+        yield* enqueue([1], { queue: "elsewhere" })
+        yield* pass("5 seconds", "1 second")
+        assert.deepStrictEqual(seen.toSorted(), ["default", "far"])
+        assert.strictEqual((yield* counts("elsewhere")).queued, 1)
+      })
+    )
+  )
+
+  it.effect("the same id in two queues is two messages", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, release } = gates()
+        yield* worker(handler, { queues: ["a", "b"] })
+        const first = yield* Job.enqueue({ n: 1 }, { id: "x", queue: "a" })
+        const second = yield* Job.enqueue({ n: 2 }, { id: "x", queue: "b" })
+        yield* turns
+        assert.isTrue(yield* first.revoke())
+        yield* turns
+        release(2)
+        yield* within("1 second", second.await)
+      })
+    )
+  )
+})
+
+describe("how many", () => {
+  it.effect.each([1, 2, 7, 20])("never more than %i at a time", (concurrency) =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, most, order, releaseAll, running } = gates()
+        yield* worker(handler, { concurrency })
+        yield* enqueue(range(3 * concurrency + 1))
+        yield* turns
+        assert.strictEqual(running(), concurrency, "all slots are used")
+        while (order.length < 3 * concurrency + 1) {
+          releaseAll()
+          yield* turns
+          assert.isAtMost(running(), concurrency)
+        }
+        releaseAll()
+        yield* turns
+        assert.strictEqual(most(), concurrency)
+        assert.strictEqual(running(), 0)
+      })
+    )
+  )
+
+  it.effect.each([0, 3, 50])("prefetch %i: so many more are held", (prefetch) =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, releaseAll, running } = gates()
+        yield* enqueue(range(200))
+        yield* worker(handler, { concurrency: 4, prefetch })
+        yield* pass("2 seconds")
+        assert.strictEqual(running(), 4)
+        assert.strictEqual((yield* counts()).active, 4 + prefetch)
+        for (let round = 0; round < 60; round++) {
+          releaseAll()
+          yield* turns
+        }
+      })
+    )
+  )
+
+  it.effect("prefetch auto: nothing ahead of slow tasks, much ahead of quick ones", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        const { handler, releaseAll } = gates()
+        yield* enqueue(range(50))
+        const slow = yield* worker(handler, { concurrency: 2 })
+        yield* pass("2 seconds")
+        assert.strictEqual((yield* counts()).active, 2)
+        for (let round = 0; round < 30; round++) {
+          releaseAll()
+          yield* turns
+        }
+        yield* slow.stop
+        yield* worker(() => Effect.sleep("1 millis"), { concurrency: 10 })
+        yield* enqueue(range(5000))
+        const before = wire.count("claim")
+        yield* pass("700 millis", "5 millis")
+        assert.strictEqual((yield* counts()).queued, 0)
+        assert.isBelow(wire.count("claim") - before, 400, "5 000 messages in large claims")
+      })
+    )
+  )
+
+  it.effect("bytes: no more are held than the budget, one message apart", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, order, releaseAll } = gates()
+        const text = "x".repeat(1000)
+        yield* Job.enqueueAll(range(30).map((n) => ({ n, text })))
+        yield* worker(handler, { concurrency: 20, prefetch: 10, maxBytes: 5000 })
+        yield* pass("2 seconds")
+        const { active } = yield* counts()
+        assert(active === 5 || active === 4, `${active} are held`)
+        while (order.length < 30) {
+          releaseAll()
+          yield* turns
+          assert.isAtMost((yield* counts()).active, 5)
+        }
+        releaseAll()
+      })
+    )
+  )
+
+  it.effect("bytes: a message that is larger than the budget runs all the same", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, order, releaseAll } = gates()
+        yield* Job.enqueueAll(range(3).map((n) => ({ n, text: "x".repeat(10_000) })))
+        yield* worker(handler, { maxBytes: 1 })
+        for (let round = 0; round < 5; round++) {
+          assert.isAtMost((yield* counts()).active, 1)
+          releaseAll()
+          yield* turns
+        }
+        assert.deepStrictEqual(order, [0, 1, 2])
+      })
+    )
+  )
+})
+
+describe("several workers", () => {
+  it.effect("share the work, none runs twice", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const seen = new Map<number, string>()
+        const of = (name: string) => (n: number) =>
+          Effect.sync(() => {
+            assert(!seen.has(n), "once")
+            seen.set(n, name)
+          }).pipe(Effect.delay("10 millis"))
+        yield* worker(of("a"), { concurrency: 5 })
+        yield* worker(of("b"), { concurrency: 5 })
+        yield* enqueue(range(200))
+        yield* pass("1 second", "10 millis")
+        assert.strictEqual(seen.size, 200)
+        const share = Array.from(seen.values()).filter((name) => name === "a").length
+        assert(share > 50 && share < 150, `${share} of 200`)
+      })
+    )
+  )
+
+  it.effect("one that starts later takes over what waits", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { handler, order, running } = gates()
+        yield* enqueue(range(4))
+        yield* worker(handler, { concurrency: 2, prefetch: 0 })
+        yield* pass("1 second")
+        assert.strictEqual(running(), 2)
+        yield* worker(handler, { concurrency: 2, prefetch: 0 })
+        assert.deepStrictEqual(order, [0, 1, 2, 3])
+        yield* Effect.forEach(range(4), (n) => Effect.flatMap(Broker, (broker) => broker.counts(String(n))))
+      })
+    )
+  )
+
+  it.effect("G8: a message that falls due wakes one of them, not all", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        const order: Array<number> = []
+        for (const name of ["a", "b", "c", "d"]) {
+          yield* worker((n) => Effect.sync(() => void order.push(n)), { name })
+        }
+        const woken: Array<string> = []
+        wire.pushes = (channel) => {
+          if (channel.startsWith("wake:")) woken.push(channel)
+          return true
+        }
+        yield* enqueue([1])
+        yield* turns
+        assert.deepStrictEqual(order, [1])
+        assert.strictEqual(woken.length, 1)
+      })
+    )
+  )
+})
+
+describe("idle", () => {
+  it.effect("a worker without work asks about once a second", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        yield* worker(() => Effect.void)
+        wire.calls.length = 0
+        yield* pass("1 minute", "1 second")
+        const claims = wire.count("claim")
+        assert(claims >= 30 && claims <= 90, `${claims} claims in a minute`)
+        assert.isBelow(wire.calls.length, 120)
+      })
+    )
+  )
+
+  it.effect("G8: a million scheduled messages cost it nothing more", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        yield* enqueue(range(1000), { delay: "1 hour" })
+        yield* worker(() => Effect.void)
+        wire.calls.length = 0
+        yield* pass("1 minute", "1 second")
+        assert.isBelow(wire.calls.length, 120)
+        assert.strictEqual((yield* counts()).scheduled, 1000)
+      })
+    )
+  )
+
+  it.effect("G12: a broker that refuses is asked a few times a second, not more", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        yield* worker(() => Effect.void)
+        wire.fate = () => "refused"
+        wire.calls.length = 0
+        yield* pass("10 seconds")
+        assert.isBelow(wire.calls.length, 120)
+        wire.mend()
+        yield* enqueue([1])
+        yield* pass("5 seconds")
+        assert.strictEqual((yield* counts()).queued, 0, "and goes on by itself within 5 s of its return")
+      })
+    )
+  )
+
+  it.effect("a full worker does not spin", () =>
+    run(() =>
+      Effect.gen(function* () {
+        let readings = 0
+        const clock = yield* Clock.Clock
+        const counting = new Proxy(clock, {
+          get(target, key) {
+            if (key === "currentTimeMillis" || key === "currentTimeMillisUnsafe") readings++
+            return Reflect.get(target, key, target) as unknown
+          }
+        })
+        const services = Context.make(Clock.Clock, counting)
+        yield* Effect.provideContext(
+          worker((n) => (n < 1000 ? Effect.sleep("1 millis") : Effect.sleep("1 hour")), { concurrency: 2 }),
+          services
+        )
+        yield* enqueue(range(200))
+        yield* pass("200 millis", "1 millis")
+        const long = yield* enqueue(range(30, 1000))
+        yield* pass("10 millis", "1 millis")
+        readings = 0
+        yield* enqueue(range(30, 2000))
+        yield* turns
+        yield* turns
+        assert.isBelow(readings, 100, "it waits for room without looking at the time again and again")
+        yield* Effect.forEach(long, (handle) => handle.revoke())
+        const broker = yield* Broker
+        assert.isAtLeast((yield* broker.counts("default")).queued, 1)
+      })
+    )
+  )
+})

@@ -1,0 +1,210 @@
+/** G7: whatever a handler does to itself, its message has an end, and the worker lives. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { Scope } from "effect/Scope"
+import * as Task from "../src/Task.ts"
+import type { TaskSignal } from "../src/TaskContext.ts"
+import * as Worker from "../src/Worker.ts"
+import { Boom, exitWithin, started, stores, within, world } from "./fixture.ts"
+
+class Job extends Task.make("job", {
+  payload: { fine: Schema.Boolean },
+  success: Schema.Struct({ value: Schema.Number, any: Schema.optionalKey(Schema.Unknown) }),
+  error: Boom
+}) {}
+
+type Success = typeof Job.successSchema.Type
+type Handler = () => Effect.Effect<Success, Boom | TaskSignal, Scope>
+
+const ok: Success = { value: 1 }
+const fine = Effect.succeed(ok)
+const boom = new Boom({ code: 7 })
+const fail = Effect.fail(boom)
+const dies = Effect.die(new Error("finalizer"))
+
+/** As if it came from a program without types. */
+const untyped = <A>(value: unknown): A => value as A
+
+const unprintable = {
+  toString: () => {
+    throw new Error("toString")
+  },
+  toJSON: () => {
+    throw new Error("toJSON")
+  },
+  get message(): string {
+    throw new Error("message")
+  },
+  get name(): string {
+    throw new Error("name")
+  }
+}
+
+const revoked = Proxy.revocable({}, {})
+revoked.revoke()
+
+class Evil extends Error {
+  override get message(): string {
+    throw new Error("message")
+  }
+  override get stack(): string {
+    throw new Error("stack")
+  }
+}
+
+const circular: Record<string, unknown> = {}
+circular["self"] = circular
+
+const getter = {
+  get value(): number {
+    throw new Error("getter")
+  }
+}
+
+/** `died`: whatever it is, it is a defect. */
+const cases: ReadonlyArray<readonly [name: string, Handler, ends: "succeeded" | "Boom 7" | "died" | RegExp]> = [
+  [
+    "it throws before it makes an effect",
+    () => {
+      throw new Error("at once")
+    },
+    /at once/
+  ],
+  [
+    "it throws something that is no error",
+    () => {
+      // oxlint-disable-next-line typescript/only-throw-error
+      throw "text"
+    },
+    /text/
+  ],
+  [
+    "it throws undefined",
+    () => {
+      // oxlint-disable-next-line typescript/only-throw-error
+      throw undefined
+    },
+    "died"
+  ],
+  ["it throws inside", () => Effect.sync(() => assert.fail("inside")), /inside/],
+  ["it returns no effect", () => untyped(undefined), "died"],
+  ["it returns a promise", () => untyped(Promise.resolve(ok)), "died"],
+  ["it returns a value", () => untyped(ok), "died"],
+  ["it dies", () => Effect.die(new TypeError("boom")), /TypeError: boom/],
+  ["it dies of a text", () => Effect.die("text"), /text/],
+  ["it dies of undefined", () => Effect.die(undefined), "died"],
+  ["it dies of a symbol", () => Effect.die(Symbol("s")), "died"],
+  ["it dies of a bigint", () => Effect.die(1n), /1/],
+  ["it dies of a function", () => Effect.die(() => 1), "died"],
+  ["it dies of a circle", () => Effect.die(circular), "died"],
+  ["it dies of something that cannot be printed", () => Effect.die(unprintable), "died"],
+  ["it dies of an error that cannot be read", () => Effect.die(new Evil()), "died"],
+  ["it dies of a revoked proxy", () => Effect.die(revoked.proxy), "died"],
+  ["it dies of an error whose cause is a circle", () => Effect.die(new Error("why", { cause: circular })), /why/],
+  ["it dies of 10 MB", () => Effect.die(new Error("x".repeat(10_000_000))), "died"],
+  ["it interrupts itself", () => Effect.interrupt, /interrupted itself/],
+  ["its child is interrupted", () => Effect.flatMap(Effect.forkChild(Effect.interrupt), Fiber.join), "died"],
+  ["a promise rejects", () => Effect.promise(() => Promise.reject(new Error("rejected"))), /rejected/],
+  ["it fails", () => fail, "Boom 7"],
+  ["it fails with an error that does not fit", () => Effect.fail(untyped(new Error("stranger"))), /does not fit/],
+  ["it fails with undefined", () => Effect.fail(untyped(undefined)), /does not fit/],
+  [
+    "it fails with an error whose getter throws",
+    () => Effect.fail(untyped(Object.defineProperty(new Boom({ code: 1 }), "code", { get: () => assert.fail("no") }))),
+    "died"
+  ],
+  ["its value does not fit", () => Effect.succeed(untyped({ value: "1" })), /does not fit/],
+  ["its value is undefined", () => Effect.succeed(untyped(undefined)), /does not fit/],
+  ["its value has a getter that throws", () => Effect.succeed(getter), "died"],
+  ["its value is a revoked proxy", () => Effect.succeed(untyped(revoked.proxy)), "died"],
+  ["its value holds a circle", () => Effect.succeed({ value: 1, any: circular }), "died"],
+  ["its value holds a bigint", () => Effect.succeed({ value: 1, any: 1n }), "died"],
+  ["its value is infinite", () => Effect.succeed({ value: Infinity }), "succeeded"],
+  ["a finalizer dies after success", () => Effect.ensuring(fine, dies), /finalizer/],
+  // Effect itself makes a defect of the failure
+  ["a finalizer dies after a failure", () => Effect.ensuring(fail, dies), "died"],
+  [
+    "a finalizer in its scope dies after success",
+    () =>
+      Effect.andThen(
+        Effect.addFinalizer(() => dies),
+        fine
+      ),
+    "succeeded"
+  ],
+  [
+    "a finalizer in its scope dies after a failure",
+    () =>
+      Effect.andThen(
+        Effect.addFinalizer(() => dies),
+        fail
+      ),
+    "Boom 7"
+  ],
+  [
+    "a finalizer in its scope throws",
+    () =>
+      Effect.andThen(
+        Effect.addFinalizer(() => assert.fail("finalizer")),
+        fine
+      ),
+    "succeeded"
+  ],
+  ["it fails twice at once", () => Effect.all([fail, fail], { concurrency: 2 }).pipe(Effect.andThen(fine)), "Boom 7"],
+  ["it fails and dies at once", () => Effect.all([fail, dies], { concurrency: 2 }).pipe(Effect.andThen(fine)), "Boom 7"]
+]
+
+describe.each(stores)("a handler: $store", ({ layer }) => {
+  it.effect.each(cases)("$0", ([, handler, ends]) =>
+    world(layer, () =>
+      Effect.gen(function* () {
+        const Live = Job.toLayer((payload) => (payload.fine ? fine : handler()))
+        // one slot: one that is lost would be missed
+        yield* started(Worker.layer({ tasks: [Job], concurrency: 1 }).pipe(Layer.provide(Live)))
+        const [bad, good] = yield* Task.enqueueAll([Job.s({ fine: false }), Job.s({ fine: true })])
+        const exit = yield* exitWithin("1 second", bad.await)
+        if (ends === "succeeded") assert(Exit.isSuccess(exit), "it succeeded")
+        else {
+          assert(Exit.isFailure(exit), "it did not succeed")
+          const [reason] = exit.cause.reasons
+          if (ends === "Boom 7") {
+            assert(reason !== undefined && Cause.isFailReason(reason))
+            assert.deepStrictEqual(reason.error, boom)
+          } else {
+            assert(reason !== undefined && Cause.isDieReason(reason), Cause.pretty(exit.cause))
+            if (ends !== "died") assert.match(String(reason.defect), ends)
+          }
+        }
+        assert.deepStrictEqual(yield* within("1 second", good.await), ok, "the worker lives, and its slot is free")
+        const again = yield* Job.enqueue({ fine: true })
+        assert.deepStrictEqual(yield* within("1 second", again.await), ok)
+      })
+    )
+  )
+})
+
+describe("policies that throw", () => {
+  const throwing = () => assert.fail("policy")
+  const policies = [
+    ["while", { while: throwing, times: 3 }, /policy/],
+    ["while that reads what is not there", { while: (error: Boom) => untyped<string>(error).length > 0 }, /./]
+  ] as const
+  it.effect.each(policies)("%s: no retry, and the letter says why", ([, retry]) => {
+    class Retried extends Task.make("retried", { error: Boom, retry }) {}
+    return world(stores[0].layer, () =>
+      Effect.gen(function* () {
+        const Live = Retried.toLayer(() => fail)
+        yield* started(Worker.layer({ tasks: [Retried] }).pipe(Layer.provide(Live)))
+        const handle = yield* Retried.enqueue()
+        const exit = yield* exitWithin("1 second", handle.await)
+        assert(Exit.isFailure(exit))
+        assert.deepStrictEqual(exit.cause.reasons.filter(Cause.isFailReason)[0]?.error, boom)
+      })
+    )
+  })
+})
