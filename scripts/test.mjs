@@ -26,6 +26,7 @@ const steps = [
   },
   { name: "examples", command: script("examples"), weight: 2 },
   { name: "snippets", command: script("snippets"), weight: 2, after: "types" },
+  { name: "typeperf", command: script("typeperf"), after: "types" },
   { name: "size", command: script("size"), after: "types", slow: true },
   { name: "package", command: script("package"), after: "types", slow: true }
 ]

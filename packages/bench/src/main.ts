@@ -1,1 +1,16 @@
-console.log("There are no benchmarks yet.")
+/** `npm run bench -- <name> [arguments]`: runs one of the benchmarks in this folder. */
+import { Console, Effect } from "effect"
+import * as Memory from "./memory.ts"
+
+const benchmarks: Readonly<Record<string, (...numbers: ReadonlyArray<number>) => Effect.Effect<void, unknown>>> = {
+  memory: Memory.main
+}
+
+const [name = "memory", ...rest] = process.argv.slice(2)
+const benchmark = benchmarks[name]
+
+Effect.runFork(
+  benchmark === undefined
+    ? Console.error(`There is no benchmark "${name}". Known: ${Object.keys(benchmarks).join(", ")}`)
+    : benchmark(...rest.map(Number))
+)

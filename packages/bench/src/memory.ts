@@ -64,5 +64,3 @@ export const main = Effect.fn("memory")(
   },
   Effect.provide(Logger.layer([]))
 )
-
-if (import.meta.main) Effect.runFork(main(Number(process.argv[2] ?? 100_000), Number(process.argv[3] ?? 5)))

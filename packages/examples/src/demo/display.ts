@@ -1,7 +1,7 @@
 /** Shows how far a run is: from the progress and the states that its tasks report, and from nothing else. */
 import { styleText } from "node:util"
 import type { TaskHandle } from "celeriac"
-import { Clock, Context, Effect, FiberSet, Layer, Logger, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Effect, FiberSet, Layer, Logger, References, Stream, SubscriptionRef } from "effect"
 import { type Board, changed, empty, enqueued, type Tally, tally } from "./board.ts"
 import { Screen } from "./screen.ts"
 import { table } from "./table.ts"
@@ -55,13 +55,14 @@ export class Display extends Context.Service<
   )
 }
 
-/** Prints what the program and the library log, with the seconds since the start. */
+/** Prints what the program and the library log, with the seconds since the start. How single runs end is on the board. */
 export const layerLogs = Layer.unwrap(
   Effect.gen(function* () {
     const screen = yield* Screen
     const start = yield* Clock.currentTimeMillis
     return Logger.layer([
-      Logger.make(({ date, logLevel, message }) => {
+      Logger.make(({ date, fiber, logLevel, message }) => {
+        if ("task" in fiber.getRef(References.CurrentLogAnnotations)) return
         const text = `${seconds(date.getTime() - start)}  ${Array.isArray(message) ? message.join(" ") : String(message)}`
         screen.print(logLevel === "Warn" ? styleText("yellow", text) : text)
       })

@@ -1,4 +1,5 @@
 /** The HTTP API, for servers and clients. */
+import { TaskRecord } from "celeriac"
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiError, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { NoOrders, Report } from "./reports.ts"
@@ -35,7 +36,7 @@ export class ReportsApi extends HttpApiGroup.make("reports")
       query: { wait: Schema.optionalKey(Schema.Finite) },
       success: Schema.Union([
         Schema.Struct({ status: Schema.Literal("ready"), report: Report }),
-        Schema.Struct({ status: Schema.Literal("pending"), state: Schema.String })
+        Schema.Struct({ status: Schema.Literal("pending"), state: TaskRecord.State })
       ]),
       error: [NoOrders, ReportUnknown, ReportEnded]
     }),

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict"
-import { createServer } from "node:http"
 /**
  * An HTTP service that is producer and worker in one process.
  *
@@ -7,6 +5,8 @@ import { createServer } from "node:http"
  * as 422; `DELETE /reports/:id` revokes. Endpoints and task handlers share a database by Layers. On a Redis layer the same
  * two halves could be two programs.
  */
+import assert from "node:assert/strict"
+import { createServer } from "node:http"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { CeleriacMemory } from "celeriac"
 import { Effect, Layer } from "effect"

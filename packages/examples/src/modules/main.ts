@@ -1,11 +1,11 @@
-import assert from "node:assert/strict"
-import { registerHooks } from "node:module"
 /**
  * Producer and worker as separate modules that share the definitions and nothing else.
  *
  * Here both run in one process, on the memory layers; on a Redis layer `producer.ts` and `worker.ts` would each have a `main`
  * of their own. What a producer does not import it need not install: the last check is that it imports no handler.
  */
+import assert from "node:assert/strict"
+import { registerHooks } from "node:module"
 import { NodeRuntime } from "@effect/platform-node"
 import { CeleriacMemory } from "celeriac"
 import { Effect } from "effect"

@@ -1,4 +1,3 @@
-import assert from "node:assert/strict"
 /**
  * A typed pipeline of tasks in an Effect application.
  *
@@ -6,6 +5,7 @@ import assert from "node:assert/strict"
  * caught like any other, a retry policy of a task and a retry of the caller, a timeout that revokes, progress as a Stream,
  * three workers that share services by Layers.
  */
+import assert from "node:assert/strict"
 import { NodeRuntime } from "@effect/platform-node"
 import { CeleriacMemory, Worker } from "celeriac"
 import { Console, DateTime, Effect, Layer } from "effect"

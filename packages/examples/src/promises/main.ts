@@ -1,9 +1,10 @@
-import assert from "node:assert/strict"
 /**
  * For programs that do not use Effect: a client of promises, and handlers that are async functions.
  *
- * Shown: results and typed endings, a typed error that is thrown, a retry, a soft time limit, progress, a revoke. Only the definitions (schemas) and the wiring (layers) are Effect's; a file with `await using` needs no `finally`.
+ * Shown: results and typed endings, a typed error that is thrown, a retry, a soft time limit, progress, a revoke. Only the
+ * definitions (schemas) and the wiring (layers) are Effect's; where the runtime has `await using`, no `finally` is needed.
  */
+import assert from "node:assert/strict"
 import { CeleriacMemory, PromiseClient, TaskEnded, Worker } from "celeriac"
 import { Layer } from "effect"
 import { CountWordsLive, CrawlLive } from "./handlers.ts"
