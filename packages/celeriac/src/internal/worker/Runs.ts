@@ -17,6 +17,7 @@ import * as Outcome from "../../Outcome.ts"
 import type { Runner, Running, Stop } from "../../Pool.ts"
 import type { Registered } from "../../Task.ts"
 import * as TaskId from "../../TaskId.ts"
+import * as TaskRecord from "../../TaskRecord.ts"
 import * as TimeLimit from "../../TimeLimit.ts"
 import { stopped } from "../conclude.ts"
 import { type Deadlines, Entry } from "../Deadlines.ts"
@@ -271,7 +272,9 @@ export class Runs {
           this.ended(held)
           // it is there already; the broker makes its tombstone of it
           const record = { value, ttl: Duration.toMillis(defaults.dedupeWindow) }
-          settler.settle({ delivery: held.delivery, disposition: { _tag: "Ack", record } }, () => this.drop(held))
+          const state = TaskRecord.stateOf(value)
+          const dead = state === "failed" || state === "dead" ? letterOfLost : undefined
+          settler.settle({ delivery: held.delivery, disposition: { _tag: "Ack", record, dead } }, () => this.drop(held))
           this.pump()
         }
       })
@@ -441,6 +444,9 @@ export class Runs {
 /** `expires` is about messages of which no run has ended; one that was cut off has left no trace. */
 const hasExpired = ({ attempts = 0, expiresAt, requeues = 0, snoozes = 0 }: Message.Message, now: number): boolean =>
   expiresAt !== undefined && expiresAt <= now && attempts + requeues + snoozes === 0
+
+/** The letter that the last worker could not write any more. */
+const letterOfLost = "it failed, as its record says; its worker died before it could say so here"
 
 /** It has started, so that it cannot be given to others. */
 const stoppedOnce: Outcome.Outcome = {
