@@ -192,7 +192,9 @@ const start = Effect.fnUntraced(function* (
     .consume({ worker: name, queues: queues.map((queue) => queue.name), lease: Duration.millis(lease) })
     .pipe(Effect.mapError(unavailable))
   const settler = yield* Settler.make({
-    ...{ broker, results, consumer },
+    broker,
+    results,
+    consumer,
     dedupeWindow: Duration.toMillis(defaults.dedupeWindow)
   })
   const progress = yield* Progress.make({ results, consumer: consumer.id, interval: settings.progressInterval })

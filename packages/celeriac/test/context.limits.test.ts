@@ -1,14 +1,14 @@
 /** Soft and hard limits: what they end, what they leave time for, and handlers that do not give in. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Task from "../src/Task.ts"
-import { SoftTimeLimitExceeded, type TaskSignal, type Typed } from "../src/TaskContext.ts"
+import type { SoftTimeLimitExceeded, TaskSignal, Typed } from "../src/TaskContext.ts"
 import { TaskEnded } from "../src/TaskEnded.ts"
 import type { TaskHandle } from "../src/TaskHandle.ts"
 import * as Worker from "../src/Worker.ts"
@@ -123,12 +123,7 @@ const cases: ReadonlyArray<Case> = [
     handler: (context) => {
       const order: Array<string> = []
       const region = (name: string, inner: Effect.Effect<never, SoftTimeLimitExceeded>) =>
-        context
-          .withSoftTimeLimit(inner)
-          .pipe(Effect.tapError(() => Effect.sync(() => order.push(name)))) as Effect.Effect<
-          never,
-          SoftTimeLimitExceeded
-        >
+        context.withSoftTimeLimit(inner).pipe(Effect.tapError(() => Effect.sync(() => order.push(name))))
       return region("outer", region("inner", Effect.never)).pipe(
         Effect.catchTag("SoftTimeLimitExceeded", () => Effect.sync(() => order.join(" ")))
       )

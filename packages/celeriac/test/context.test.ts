@@ -11,7 +11,8 @@ import * as CeleriacMemory from "../src/CeleriacMemory.ts"
 import { Client, type EnqueueOptions } from "../src/Client.ts"
 import { ResultBackend } from "../src/ResultBackend.ts"
 import * as Task from "../src/Task.ts"
-import { type Info, TaskContext, TaskSignal, type Typed } from "../src/TaskContext.ts"
+import type { TaskSignal } from "../src/TaskContext.ts"
+import { type Info, TaskContext, type Typed } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
 import {
   atOnce,

@@ -32,7 +32,7 @@ describe.each(stores)("a group: $store", ({ layer }) => {
         assert.strictEqual(yield* within(0, (yield* Hello.enqueue({ name: "you" })).await), "hi you")
         assert.deepStrictEqual(
           errorOf(yield* exitWithin(0, (yield* Fails.enqueue()).await)),
-          new Boom({ code: 1 }) as never,
+          new Boom({ code: 1 }),
           "its queue is served as well"
         )
       })

@@ -294,8 +294,8 @@ describe.each(stores)("in every state: $store", ({ layer }) => {
         const exit = yield* exitWithin("1 second", broken.await)
         const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
         assert.instanceOf(defect, Error)
-        assert.strictEqual((defect as Error).name, "TypeError")
-        assert.strictEqual((defect as Error).message, "no")
+        assert.strictEqual(defect.name, "TypeError")
+        assert.strictEqual(defect.message, "no")
       })
     )
   )

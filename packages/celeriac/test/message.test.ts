@@ -148,7 +148,7 @@ describe("any message", () => {
       const expected: unknown = JSON.parse(JSON.stringify(message))
       const wire = Message.encode(message)
       const decoded = Result.getOrThrow(Message.decode(message, wire))
-      assert.deepStrictEqual(decoded as unknown, expected)
+      assert.deepStrictEqual(decoded, expected)
       assert.strictEqual(Message.encode(decoded), wire, "and is written the same again")
     },
     { arbitrary: { runs: 200 } }

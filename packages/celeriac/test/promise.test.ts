@@ -37,8 +37,9 @@ const handlers = (events: Array<string>) =>
         if (n === dies) return yield* Effect.die(new TypeError("broken"))
         if (n === ignores) return yield* context.ignore
         if (n === tells) yield* context.progress(50)
-        if (n === stays || n === tells)
-          yield* Effect.onInterrupt(Effect.never, () => Effect.sync(() => events.push("interrupted")))
+        if (n === stays || n === tells) {
+          return yield* Effect.onInterrupt(Effect.never, () => Effect.sync(() => events.push("interrupted")))
+        }
         return Schema.decodeSync(Job.successSchema)(n)
       })
     ),

@@ -84,7 +84,7 @@ describe("any record", () => {
     ([record]) => {
       const expected: unknown = JSON.parse(JSON.stringify(record))
       const decoded = Result.getOrThrow(TaskRecord.decode(TaskRecord.encode(record)))
-      assert.deepStrictEqual(decoded as unknown, expected)
+      assert.deepStrictEqual(decoded, expected)
     },
     { arbitrary: { runs: 200 } }
   )

@@ -337,7 +337,7 @@ describe("metrics", () => {
         const value = "count" in state ? Number(state.count) : Number.NaN
         const own = Object.entries(attributes ?? {})
           .filter(([key]) => key !== "messaging.system" && key !== "unit")
-          .map(([key, label]) => `${key.replace("messaging.", "")}=${String(label)}`)
+          .map(([key, label]) => `${key.replace("messaging.", "")}=${label}`)
         return `${id}{${own.toSorted().join(",")}} ${value}`
       })
       .toSorted()

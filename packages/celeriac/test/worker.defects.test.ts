@@ -203,7 +203,7 @@ describe("policies that throw", () => {
         const handle = yield* Retried.enqueue()
         const exit = yield* exitWithin("1 second", handle.await)
         assert(Exit.isFailure(exit))
-        assert.deepStrictEqual(exit.cause.reasons.filter(Cause.isFailReason)[0]?.error, boom)
+        assert.deepStrictEqual(exit.cause.reasons.find(Cause.isFailReason)?.error, boom)
       })
     )
   })

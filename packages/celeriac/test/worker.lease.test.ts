@@ -191,6 +191,28 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
     )
   )
 
+  it.effect("a crash between the record of a failure and the settle: the dead letter is written all the same", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        const handler: Handler = () => Effect.die("no")
+        world.wire.fate = ({ step }) => (step === "settle" ? "refused" : "carried out")
+        yield* worker("a", handler)
+        const [handle] = yield* enqueue(1)
+        yield* pass("1 second")
+        cut(world, "a")
+        yield* worker("b", handler)
+        yield* pass("6 seconds")
+        assert.deepStrictEqual(yield* handle!.state, Option.some("failed"))
+        const broker = yield* Broker
+        const letters = yield* broker.deadLetters("default", { limit: 9 })
+        assert.deepStrictEqual(
+          letters.map(({ id }) => id),
+          [handle!.id]
+        )
+      })
+    )
+  )
+
   it.effect("the results are away when a message comes back: it waits for them, and its slot is not lost", () =>
     world(layer, (world) =>
       Effect.gen(function* () {

@@ -468,7 +468,7 @@ describe("a clock that counts fractions of milliseconds", () => {
           attempt < 3 ? Effect.die("no") : Effect.succeed(attempt)
         )
         yield* started(Worker.layer({ tasks: [Retried] }).pipe(Layer.provide(RetriedLive)))
-        yield* pass("333.37 micros" as never, 0.33337)
+        yield* pass("333.37 micros", 0.33337)
         const handle = yield* Retried.enqueue(undefined, { id: "a", expires: "1 minute" })
         yield* pass(5.4321, 0.777)
         assert.strictEqual(yield* within(100, handle.await), 3)

@@ -116,7 +116,10 @@ describe.each(stores)("G11: $store", ({ layer }) => {
           "1 second",
           Effect.forEach(handles, (handle) => handle.await)
         )
-        assert.deepStrictEqual(order.toSorted(), [0, 1, 2])
+        assert.deepStrictEqual(
+          order.toSorted((a, b) => a - b),
+          [0, 1, 2]
+        )
       })
     )
   )
