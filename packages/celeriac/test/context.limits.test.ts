@@ -268,16 +268,23 @@ describe("whose limit counts", () => {
     }
   )
 
-  it.effect("limits that contradict each other only when all is known: the hard one holds", () => {
-    class Limited extends Task.make("limited", { softTimeLimit: "5 seconds", success: Schema.String }) {}
+  it.effect("a call whose limit contradicts the task's is refused", () => {
+    class Limited extends Task.make("limited", { softTimeLimit: "5 seconds" }) {}
     return world(layer, () =>
       Effect.gen(function* () {
-        yield* started(
-          Worker.layer({ tasks: [Limited] }).pipe(Layer.provide(Limited.toLayer(() => sleepThen("1 minute", "done"))))
-        )
         const error = errorOf(yield* Effect.exit(Limited.enqueue(undefined, { timeLimit: "3 seconds" })))
         assert.match(error.message, /softTimeLimit of the task .* is not shorter than timeLimit of the call/)
       })
     )
   })
+
+  it.effect("a contradiction that only the worker can see: the hard limit holds", () =>
+    world(layer, () =>
+      Effect.gen(function* () {
+        yield* serve(() => sleepThen("1 minute", "done"), { timeLimit: "3 seconds" })
+        const handle = yield* Job.enqueue({ n: 1 }, { softTimeLimit: "5 seconds" })
+        assert.strictEqual(yield* ending(handle), "hard 3000")
+      })
+    )
+  )
 })

@@ -5,8 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
+import { Broker } from "../src/Broker.ts"
+import type { Retry } from "../src/Retry.ts"
 import * as Task from "../src/Task.ts"
 import type { TaskSignal } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
@@ -190,11 +193,13 @@ describe.each(stores)("a handler: $store", ({ layer }) => {
 
 describe("policies that throw", () => {
   const throwing = () => assert.fail("policy")
-  const policies = [
+  const policies: ReadonlyArray<readonly [name: string, retry: Retry<Boom>, letter: RegExp]> = [
     ["while", { while: throwing, times: 3 }, /policy/],
-    ["while that reads what is not there", { while: (error: Boom) => untyped<string>(error).length > 0 }, /./]
-  ] as const
-  it.effect.each(policies)("%s: no retry, and the letter says why", ([, retry]) => {
+    ["while that reads what is not there", { while: (error) => untyped<string[]>(error)[0]!.length > 0 }, /TypeError/],
+    ["schedule", { schedule: Schedule.while(Schedule.spaced("1 second"), throwing) }, /policy/],
+    ["schedule that fails", { schedule: Schedule.while(Schedule.forever, () => Effect.die("policy")) }, /policy/]
+  ]
+  it.effect.each(policies)("%s: no retry, and the letter says why", ([, retry, letter]) => {
     class Retried extends Task.make("retried", { error: Boom, retry }) {}
     return world(stores[0].layer, () =>
       Effect.gen(function* () {
@@ -204,6 +209,9 @@ describe("policies that throw", () => {
         const exit = yield* exitWithin("1 second", handle.await)
         assert(Exit.isFailure(exit))
         assert.deepStrictEqual(exit.cause.reasons.find(Cause.isFailReason)?.error, boom)
+        const broker = yield* Broker
+        const [found] = yield* broker.deadLetters("default", { limit: 1 })
+        assert.match(found?.reason ?? "", letter)
       })
     )
   })

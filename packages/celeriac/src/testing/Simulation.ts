@@ -1,0 +1,207 @@
+import * as Cause from "effect/Cause"
+/**
+ * Random lives of a whole system: real workers and real clients, each in a simulated process, on a driver whose commands go
+ * through a simulated network, in virtual time. Processes die, stand still, lose their connections; commands and replies are
+ * lost, late, or come twice; handlers fail, block and ignore interruption. After each command all that the server holds is
+ * looked at, and in the end everything must have ended.
+ *
+ * A seed decides everything: the same seed, the same plan, the same way to the letter. A plan that fails can be made smaller.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import * as TaskRecord from "../TaskRecord.ts"
+import { Coverage } from "./simulation/Coverage.ts"
+import type { Driver } from "./simulation/Driver.ts"
+import { Ledger } from "./simulation/Ledger.ts"
+import { Network } from "./simulation/Network.ts"
+import { Oracle } from "./simulation/Oracle.ts"
+import * as Plan from "./simulation/Plan.ts"
+import { Producers } from "./simulation/Producers.ts"
+import type { Stage } from "./simulation/Stage.ts"
+import { Workers } from "./simulation/Workers.ts"
+import { type Violation, World } from "./simulation/World.ts"
+
+/**
+ * What came of a plan.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Outcome {
+  readonly plan: Plan.Plan
+  /** The first promise that was broken. */
+  readonly violation: Violation | undefined
+  readonly coverage: Coverage
+  /** How often harm was done, to commands and to processes. */
+  readonly faults: number
+  /** Of all that happened: equal for equal ways. */
+  readonly digest: number
+  /** What happened, a line each, if it was asked for. */
+  readonly trace: ReadonlyArray<string>
+  /** Virtual time, milliseconds. */
+  readonly elapsed: number
+}
+
+/** After the calm began everything must be over within this time, milliseconds. */
+const drainTime = 90_000
+
+/**
+ * Lives a plan.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = (
+  driver: Driver,
+  plan: Plan.Plan,
+  options?: { readonly trace?: boolean | undefined }
+): Effect.Effect<Outcome> => {
+  const world = new World(plan.seed, options?.trace ?? false)
+  const coverage = new Coverage()
+  return Effect.scoped(live(driver, plan, world, coverage)).pipe(
+    Effect.exit,
+    Effect.map((exit) => {
+      if (Exit.isFailure(exit)) world.fail("defect", Cause.pretty(exit.cause))
+      return {
+        plan,
+        coverage,
+        violation: world.violation,
+        faults: Array.from(coverage.harm).reduce((sum, [, count]) => sum + count, 0),
+        digest: world.digest,
+        trace: world.lines,
+        elapsed: world.elapsed
+      }
+    })
+  )
+}
+
+const live = Effect.fnUntraced(function* (driver: Driver, plan: Plan.Plan, world: World, coverage: Coverage) {
+  const server = yield* driver.start({ now: () => world.serverNow, stores: plan.stores })
+  const network = new Network(world, coverage, plan.stepFaults, plan.patience)
+  const ledger = new Ledger(world)
+  const oracle: Oracle = new Oracle({
+    world,
+    plan,
+    server,
+    ledger,
+    network,
+    coverage,
+    workers: () => workers.processes
+  })
+  const stage: Stage = { world, plan, server, network, ledger, oracle, coverage, subscriptions: new Map() }
+  const workers: Workers = new Workers(stage)
+  const producers = new Producers(stage)
+  network.witness = oracle
+  network.quiet = server.quiet
+  network.onCrash = (process, why) => {
+    workers.crash(process, why)
+    producers.crash(process, why)
+  }
+  world.onMoment = () => oracle.moment()
+  for (let slot = 0; slot < plan.workers; slot++) workers.start(slot)
+  for (const number of [0, 1]) producers.start(number)
+  for (const fault of plan.processFaults) world.after(fault.at, () => harm(stage, workers, producers, fault))
+  world.after(plan.calmAt, () => {
+    world.trace(() => "from here on nothing goes wrong")
+    network.calm()
+    // what was scheduled while its clock was ahead stays scheduled for then
+    world.serverAhead = Math.max(0, ...plan.processFaults.map(({ kind, span }) => (kind === "jump" ? span : 0)))
+    for (const process of world.processes) process.resume()
+  })
+
+  const limit = plan.calmAt + drainTime
+  const isOver = () => world.elapsed >= plan.calmAt && producers.isDone && nothingIsLeft(oracle) && network.late === 0
+  if (!(yield* world.run(isOver, limit))) {
+    return world.fail(
+      "G1",
+      `not over after ${world.elapsed} ms. Messages: ${Array.from(
+        oracle.state.messages.values(),
+        ({ holder, id, places }) => `${id} ${places[0]} ${holder ?? ""}`
+      ).join(", ")}. Clients: ${producers.open.join(", ")}`
+    )
+  }
+  // long enough for the dead to be taken off the books
+  const overAt = world.elapsed
+  const isQuiet = () =>
+    network.late === 0 && world.elapsed >= Math.max(overAt, network.lastLateAt) + 2 * plan.lease + 3000
+  yield* world.run(isQuiet, overAt + drainTime)
+  workers.close()
+  yield* world.run(() => workers.processes.length === 0, world.elapsed + 20_000)
+  if (workers.processes.length > 0) {
+    world.fail("G11", `${workers.processes.map(({ name }) => name).join(", ")} did not stop`)
+  }
+  producers.checkRefused()
+  yield* checkEnd(stage)
+})
+
+/** A message that ended and was not yet let go of counts as well. */
+const nothingIsLeft = ({ state }: Oracle): boolean => state.messages.size === 0
+
+const checkEnd = Effect.fnUntraced(function* ({ oracle, server, world }: Stage) {
+  const { consumers, messages, records } = yield* server.inspect
+  for (const { id } of messages.values()) world.fail("G1", `${id} is left`)
+  for (const { id } of consumers) world.fail("G11", `consumer ${id} is left on the books`)
+  for (const id of oracle.lives.keys()) {
+    const record = records.get(id)
+    if (record === undefined) world.fail("G1", `${id} has no record`)
+    else if (Result.isFailure(TaskRecord.decode(record))) world.fail("G1", `the record of ${id} cannot be read`)
+  }
+})
+
+/** Does what the plan has against a process. */
+const harm = (stage: Stage, workers: Workers, producers: Producers, { kind, span, which }: Plan.ProcessFault): void => {
+  const { coverage, network, world } = stage
+  const candidates = kind === "producer crash" ? producers.all : workers.processes
+  const all = [...workers.processes, ...producers.all]
+  const process =
+    kind === "disconnect" || kind === "deafen" ? all[which % all.length] : candidates[which % candidates.length]
+  if (process === undefined) return
+  coverage.happened(`fault ${kind}`)
+  world.trace(() => `fault: ${kind} ${kind === "outage" ? "" : process.name} ${span} ms`)
+  switch (kind) {
+    case "jump":
+      world.serverAhead = span % 2 === 0 ? span : -span
+      return
+    case "crash":
+      return workers.crash(process, "without a word")
+    case "producer crash":
+      return producers.crash(process, "without a word")
+    case "drain":
+      return workers.drain(process)
+    case "stop":
+      network.trouble(process, span)
+      return process.stop(span)
+    case "disconnect":
+      return network.disconnect(process, span)
+    case "deafen":
+      return network.deafen(process, span)
+    case "outage":
+      for (const one of all) network.disconnect(one, span)
+  }
+}
+
+/**
+ * Lives the plans of many seeds, and adds up what happened. Stops at the first seed that breaks a promise.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const explore = Effect.fnUntraced(function* (
+  driver: Driver,
+  seeds: { readonly from: number; readonly count: number }
+) {
+  const coverage = new Coverage()
+  let faults = 0
+  let least = Infinity
+  for (let seed = seeds.from; seed < seeds.from + seeds.count; seed++) {
+    const outcome = yield* run(driver, Plan.make(seed))
+    coverage.add(outcome.coverage)
+    faults += outcome.faults
+    least = Math.min(least, outcome.faults)
+    if (outcome.violation !== undefined) return { coverage, faults, least, failed: outcome }
+  }
+  return { coverage, faults, least, failed: undefined }
+})
