@@ -73,7 +73,7 @@ describe("round trips", () => {
     run((world) =>
       Effect.gen(function* () {
         const { wire } = world
-        wire.latency = "1 second"
+        wire.latency = () => "1 second"
         const fibers: Array<Fiber.Fiber<unknown, EnqueueError>> = []
         for (const payload of range(50)) {
           fibers.push(yield* Effect.forkChild(Job.enqueue(payload)))
@@ -81,7 +81,7 @@ describe("round trips", () => {
         }
         yield* within("3 seconds", Fiber.joinAll(fibers))
         assert.isAtMost(wire.count("publish"), 4)
-        wire.latency = undefined
+        wire.latency = () => undefined
         assert.strictEqual(yield* queued(), 50)
       })
     )
@@ -256,14 +256,14 @@ describe("the order of batches", () => {
     run((world) =>
       Effect.gen(function* () {
         const { wire } = world
-        wire.latency = "100 millis"
+        wire.latency = () => "100 millis"
         // the first batch asks the queue "other" second, the second batch asks it first
         const both = yield* Effect.forkChild(Task.enqueueAll([Job.s({ n: 1 }), Other.s()]))
         yield* turns
         const one = yield* Effect.forkChild(Other.enqueue())
         yield* within("2 seconds", Fiber.join(one))
         yield* within("2 seconds", Fiber.join(both))
-        wire.latency = undefined
+        wire.latency = () => undefined
         assert.strictEqual(yield* queued(), 1)
         assert.strictEqual(yield* queued("other"), 2)
       })
@@ -363,13 +363,13 @@ describe.each(stores)("execute: $store", ({ layer }) => {
   ] as const)("interrupted while its message is on its way, $options", ({ options, state }) =>
     world(layer, ({ wire }) =>
       Effect.gen(function* () {
-        wire.latency = "1 second"
+        wire.latency = () => "1 second"
         const fiber = yield* Effect.forkChild(Job.execute({ n: 1 }, { id: "a", ...options }))
         yield* pass("500 millis")
         const interrupting = yield* Effect.forkChild(Fiber.interrupt(fiber))
         yield* within("10 seconds", Fiber.join(interrupting))
         yield* pass("2 seconds")
-        wire.latency = undefined
+        wire.latency = () => undefined
         const handle = yield* Job.handle("a")
         assert.deepStrictEqual(yield* atOnce(handle.state), state)
       })

@@ -118,6 +118,16 @@ const cases: ReadonlyArray<Case> = [
     at: 4000
   },
   {
+    name: "a second region, after the limit was caught, ends at once",
+    limits: both,
+    handler: (context) => {
+      const region = Effect.flip(context.withSoftTimeLimit(Effect.never))
+      return Effect.as(Effect.andThen(Effect.delay(region, 0), Effect.delay(region, "1 second")), "caught twice")
+    },
+    ends: "caught twice",
+    at: 3000
+  },
+  {
     name: "nested regions end from the inside",
     limits: both,
     handler: (context) => {
@@ -198,10 +208,20 @@ describe.each(stores)("abandoned: $store", ({ layer }) => {
     world(layer, ({ lines }) =>
       Effect.gen(function* () {
         const go = yield* Deferred.make<string>()
-        yield* serve((_, n) => (n === 0 ? Effect.uninterruptible(Deferred.await(go)) : Effect.succeed(`n ${n}`)), {
-          concurrency: 1,
-          grace: "1 second"
-        })
+        let running = 0
+        let most = 0
+        const counted = (run: Effect.Effect<string>) =>
+          Effect.suspend(() => {
+            most = Math.max(most, ++running)
+            return Effect.ensuring(
+              Effect.delay(run, 1),
+              Effect.sync(() => running--)
+            )
+          })
+        yield* serve(
+          (_, n) => (n === 0 ? Effect.uninterruptible(Deferred.await(go)) : counted(Effect.succeed(`n ${n}`))),
+          { concurrency: 1, grace: "1 second" }
+        )
         const stuck = yield* Job.enqueue({ n: 0 }, { timeLimit: "1 second" })
         const next = yield* Job.enqueue({ n: 1 })
         yield* pass("1900 millis")
@@ -215,6 +235,9 @@ describe.each(stores)("abandoned: $store", ({ layer }) => {
         yield* turns
         assert.strictEqual(yield* ending(stuck), "hard 1000", "G2: a terminal result never changes")
         assert.strictEqual(yield* within("1 second", (yield* Job.enqueue({ n: 2 })).await), "n 2")
+        yield* Job.enqueueAll([{ n: 3 }, { n: 4 }, { n: 5 }, { n: 6 }])
+        yield* pass("1 second")
+        assert.strictEqual(most, 1, "its end gives no second slot")
       })
     )
   )

@@ -44,8 +44,8 @@ export class Wire implements Transport {
   fate: (call: Call) => Fate = () => "carried out"
   /** Whether a push arrives. */
   pushes: (channel: string, message: string) => boolean = () => true
-  /** How long a command takes. */
-  latency: Duration.Input | undefined
+  /** How long a command is under way before it is carried out; asked when it is sent. */
+  latency: (call: Call) => Duration.Input | undefined = () => undefined
 
   // arrows, for the layers take them off
   readonly send = <A>(call: Call, run: () => A): Effect.Effect<A, Unavailable> => {
@@ -59,7 +59,10 @@ export class Wire implements Transport {
         ? Effect.succeed(reply)
         : Effect.fail(new Unavailable({ accepted: "maybe", detail: "the connection broke" }))
     })
-    return this.latency === undefined ? carriedOut : Effect.delay(carriedOut, this.latency)
+    return Effect.suspend(() => {
+      const latency = this.latency(call)
+      return latency === undefined ? carriedOut : Effect.delay(carriedOut, latency)
+    })
   }
 
   readonly push = (channel: string, message: string): boolean => this.pushes(channel, message)
@@ -72,7 +75,7 @@ export class Wire implements Transport {
   mend(): void {
     this.fate = () => "carried out"
     this.pushes = () => true
-    this.latency = undefined
+    this.latency = () => undefined
   }
 }
 

@@ -147,8 +147,13 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
             running.add(n)
             if (deliveries > 2) together.push(Array.from(running))
             return Effect.ensuring(
-              n === 0 && deliveries <= 2 ? Effect.never : Effect.delay(Effect.succeed(n), "100 millis"),
-              Effect.sync(() => running.delete(n))
+              n === 0 && deliveries <= 2
+                ? Effect.never
+                : Effect.delay(Effect.succeed(n), n === 200 ? "5 seconds" : 100),
+              Effect.sync(() => {
+                if (deliveries > 2) together.push(Array.from(running))
+                running.delete(n)
+              })
             )
           })
         const [poison] = yield* enqueue(1)
@@ -158,12 +163,12 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
         yield* worker("b", handler)
         yield* pass("5 seconds")
         cut(world, "a", "b")
-        yield* pass("5 seconds")
         running.clear()
+        // it is busy when the message comes back a second time, and has more to do
         yield* worker("c", handler)
-        const others = yield* Job.enqueueAll(Array.from({ length: 100 }, (_, n) => ({ n: n + 1 })))
+        const others = yield* Job.enqueueAll(Array.from({ length: 100 }, (_, n) => ({ n: 200 - n })))
         assert.strictEqual(yield* within("10 seconds", poison!.await), 0)
-        assert.deepStrictEqual(together, [[0]])
+        assert.deepStrictEqual(together, [[0], [0]], "at its start and at its end")
         yield* within(
           "10 seconds",
           Effect.forEach(others, (handle) => handle.await)
@@ -326,6 +331,41 @@ describe.each(stores)("G4: a worker that cannot renew: $store", ({ layer }) => {
         yield* pass("3 seconds")
         yield* pass(millis, "500 millis")
         assert.strictEqual(runs, 2, "it runs again when the lease is good again")
+        yield* handle!.revoke()
+      })
+    )
+  )
+
+  it.effect("slow answers make the lease no longer: it counts from when a renewal was sent", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        let interruptedAt = Number.NaN
+        let sentAt = Number.NaN
+        yield* worker(
+          "a",
+          () =>
+            Effect.onInterrupt(Effect.never, () =>
+              Effect.sync(() => void (interruptedAt = clock.currentTimeMillisUnsafe()))
+            ),
+          { visibilityTimeout: "6 seconds" }
+        )
+        const [handle] = yield* enqueue(1)
+        yield* turns
+        let away = false
+        world.wire.latency = ({ step }) => {
+          if (step === "renew" && !away) sentAt = clock.currentTimeMillisUnsafe()
+          return step === "renew" ? "1 second" : undefined
+        }
+        world.wire.fate = ({ step }) => (step === "renew" && away ? "refused" : "carried out")
+        yield* pass("7 seconds")
+        // between two renewals, so that the last one got its answer
+        while (clock.currentTimeMillisUnsafe() - sentAt < 1200) yield* pass(100)
+        away = true
+        yield* pass("6 seconds")
+        const after = interruptedAt - sentAt
+        assert(after >= 4400 && after <= 4600, `after ${after} ms`)
+        world.wire.mend()
         yield* handle!.revoke()
       })
     )

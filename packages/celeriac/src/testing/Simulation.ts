@@ -108,7 +108,7 @@ const live = Effect.fnUntraced(function* (driver: Driver, plan: Plan.Plan, world
     world.trace(() => "from here on nothing goes wrong")
     network.calm()
     // what was scheduled while its clock was ahead stays scheduled for then
-    world.serverAhead = Math.max(0, ...plan.processFaults.map(({ kind, span }) => (kind === "jump" ? span : 0)))
+    world.serverAhead = Math.max(0, ...plan.processFaults.map(jumpOf))
     for (const process of world.processes) process.resume()
   })
 
@@ -151,8 +151,12 @@ const checkEnd = Effect.fnUntraced(function* ({ oracle, server, world }: Stage) 
   }
 })
 
+/** How far ahead the clock of the server is after this fault. */
+const jumpOf = ({ kind, span }: Plan.ProcessFault): number => (kind === "jump" ? (span % 2 === 0 ? span : -span) : 0)
+
 /** Does what the plan has against a process. */
-const harm = (stage: Stage, workers: Workers, producers: Producers, { kind, span, which }: Plan.ProcessFault): void => {
+const harm = (stage: Stage, workers: Workers, producers: Producers, fault: Plan.ProcessFault): void => {
+  const { kind, span, which } = fault
   const { coverage, network, world } = stage
   const candidates = kind === "producer crash" ? producers.all : workers.processes
   const all = [...workers.processes, ...producers.all]
@@ -163,7 +167,7 @@ const harm = (stage: Stage, workers: Workers, producers: Producers, { kind, span
   world.trace(() => `fault: ${kind} ${kind === "outage" ? "" : process.name} ${span} ms`)
   switch (kind) {
     case "jump":
-      world.serverAhead = span % 2 === 0 ? span : -span
+      world.serverAhead = jumpOf(fault)
       return
     case "crash":
       return workers.crash(process, "without a word")

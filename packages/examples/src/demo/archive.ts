@@ -1,4 +1,5 @@
 /** The film archive: `movies.json` as the npm package vega-datasets ships it, with all its mistakes. */
+import { fileURLToPath } from "node:url"
 import { Context, Effect, FileSystem, Layer, Schema } from "effect"
 import { ArchiveRow, type NumberedRow, type Part } from "./film.ts"
 
@@ -8,14 +9,14 @@ export class ArchiveUnreadable extends Schema.TaggedError<ArchiveUnreadable>()("
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `cannot read the archive at ${this.path}: ${String(this.cause)}`
+    return `cannot read the archive at ${this.path}: ${this.cause instanceof Error ? this.cause.message : "for no known reason"}`
   }
 }
 
 const decodeRows = Schema.decodeEffect(Schema.fromJsonString(Schema.Array(ArchiveRow)))
 
 const read = Effect.gen(function* () {
-  const { pathname: path } = new URL("../data/movies.json", import.meta.resolve("vega-datasets"))
+  const path = fileURLToPath(new URL("../data/movies.json", import.meta.resolve("vega-datasets")))
   const files = yield* FileSystem.FileSystem
   return yield* files.readFileString(path).pipe(
     Effect.flatMap(decodeRows),

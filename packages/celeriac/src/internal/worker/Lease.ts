@@ -19,7 +19,7 @@ import type { Runs } from "./Runs.ts"
 const longestRetry = 1000
 
 /** So that peers which saw the same worker die do not all come at once. Milliseconds. */
-const spread = 500
+const spread = 200
 
 export interface Lease {
   /** Renews now: something happened that one side may not know of. */
@@ -40,7 +40,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const every = Math.min(lease / 3, 10_000)
   const retryEvery = Math.min(longestRetry, lease / 10)
   const margin = Math.min(lease / 4, 2000)
-  const quarter = lease / 4
+  // whoever lives renews within this time: longer than `every`
+  const watching = every + Math.min(250, lease / 8)
   let goodUntil = (yield* monotonic) + lease
   let failing = false
   const due = Latch.makeUnsafe(true)
@@ -121,7 +122,10 @@ export const make = Effect.fnUntraced(function* (options: {
     due.openUnsafe()
   })
 
-  /** Two witnesses: the server's clock says that the lease is over, and this one saw no renewal for a quarter of a lease. */
+  /**
+   * Two witnesses: the server's clock says that the lease is over, and this one saw no renewal for longer than anybody who
+   * lives waits between two. All in all a dead worker is found out within its lease and a second.
+   */
   const watch = Effect.fnUntraced(function* (suspects: ReadonlyArray<Suspect>) {
     const now = yield* monotonic
     const keys = new Set<string>()
@@ -131,7 +135,7 @@ export const make = Effect.fnUntraced(function* (options: {
       const known = suspected.get(key)
       const since = known?.leaseEnd === suspect.leaseEnd ? known.since : now
       suspected.set(key, { leaseEnd: suspect.leaseEnd, since })
-      const wait = Math.max(suspect.endsIn, since + quarter - now) + (yield* Random.nextIntBetween(0, spread))
+      const wait = Math.max(suspect.endsIn, since + watching - now) + (yield* Random.nextIntBetween(0, spread))
       yield* FiberMap.run(recoveries, key, recover(suspect, wait), { onlyIfMissing: true })
     }
     for (const key of suspected.keys()) if (!keys.has(key)) suspected.delete(key)

@@ -49,8 +49,8 @@ interface Sent {
  * @since 0.1.0
  */
 export interface Witness {
-  /** A command was carried out. */
-  readonly after: (process: Process, command: Command) => Effect.Effect<void>
+  /** A command was carried out; late: when nobody waited for it any more. */
+  readonly after: (process: Process, command: Command, isLate: boolean) => Effect.Effect<void>
   /** The reply of a command that was carried out will not reach its process. */
   readonly replyLost: (process: Process, command: Command) => void
 }
@@ -226,12 +226,12 @@ export class Network {
     return this.carryOutAndReply(sent)
   }
 
-  private carryOut({ command, connection, execute, number }: Sent): Effect.Effect<unknown> {
+  private carryOut({ command, connection, execute, number }: Sent, isLate = false): Effect.Effect<unknown> {
     const { process } = connection
     const { witness } = this
     return Effect.tap(execute, (reply) => {
       this.world.trace(() => `server: #${number} ${describe(command)} = ${preview(reply)}`)
-      return witness === undefined ? this.quiet : Effect.andThen(this.quiet, witness.after(process, command))
+      return witness === undefined ? this.quiet : Effect.andThen(this.quiet, witness.after(process, command, isLate))
     })
   }
 
@@ -273,7 +273,7 @@ export class Network {
       this.lastLateAt = this.world.elapsed
       this.coverage.happened("late command")
       this.world.trace(() => `late: #${sent.number} of ${sent.connection.process.name}`)
-      return Effect.asVoid(this.carryOut(sent))
+      return Effect.asVoid(this.carryOut(sent, true))
     })
   }
 

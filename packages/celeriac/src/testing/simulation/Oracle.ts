@@ -85,12 +85,12 @@ export class Oracle implements Witness {
 
   // --- after each command ----------------------------------------------------------------------------------------------
 
-  after(process: Process, command: Command): Effect.Effect<void> {
+  after(process: Process, command: Command, isLate: boolean): Effect.Effect<void> {
     if (reading.has(command.step)) return Effect.void
     return Effect.map(this.server.inspect, (state) => {
       const before = this.state
       this.state = state
-      for (const message of state.messages.values()) this.checkMessage(before, message, process, command)
+      for (const message of state.messages.values()) this.checkMessage(before, message, process, command, isLate)
       for (const message of before.messages.values()) {
         if (!state.messages.get(message.id)?.live) this.checkEnd(before, message, command)
       }
@@ -98,7 +98,13 @@ export class Oracle implements Witness {
     })
   }
 
-  private checkMessage(before: State, message: MessageState, process: Process, command: Command): void {
+  private checkMessage(
+    before: State,
+    message: MessageState,
+    process: Process,
+    command: Command,
+    isLate: boolean
+  ): void {
     const { fence, id, live, places, revoked } = message
     const previous = before.messages.get(id)
     if (places.length !== 1) this.fail("one place", `${id} stands in ${places.length} places: ${places.join(", ")}`)
@@ -115,7 +121,7 @@ export class Oracle implements Witness {
     }
     switch (command.step) {
       case "claim":
-        return this.checkClaim(previous, message, process, command)
+        return this.checkClaim(previous, message, isLate ? undefined : process, command)
       case "settle":
         return this.checkOwner(before, previous, command)
       case "close":
@@ -144,7 +150,12 @@ export class Oracle implements Witness {
     })
   }
 
-  private checkClaim(previous: MessageState, message: MessageState, process: Process, command: Command): void {
+  private checkClaim(
+    previous: MessageState,
+    message: MessageState,
+    process: Process | undefined,
+    command: Command
+  ): void {
     const { crashes, fence, holder, id, places } = message
     if (places[0] !== "held") {
       // a claim makes ready what has fallen due
@@ -160,18 +171,20 @@ export class Oracle implements Witness {
     }
     const consumer = this.consumer(this.state, holder!, message.queue)
     if (consumer === undefined || consumer.leaseEnd < 0) this.fail("G3", `${id} was claimed by a lost consumer`)
-    if (crashes >= 2) {
-      this.coverage.happened("claimed alone")
-      for (const other of this.state.messages.values()) {
-        // what it has just found, or not found yet, is not waited for
-        const isKnown = this.world.now - this.ledger.receivedAt(process, other) > travel
-        if (other.live && other.holder === holder && other.id !== id && isKnown && !this.hasWaited(process)) {
-          this.fail("poison", `${id} has crashed ${crashes} workers and was claimed beside ${other.id}`)
-        }
-      }
-    }
+    if (crashes >= 2 && process !== undefined) this.checkAlone(message, process)
     this.lives.get(id)?.claims.set(fence, this.world.now)
-    if (process.state === "dead") this.coverage.happened("claimed by the dead")
+    if (process === undefined) this.coverage.happened("claimed late")
+  }
+
+  /** A message that crashed its workers is given to one that holds nothing else. */
+  private checkAlone({ crashes, holder, id }: MessageState, process: Process): void {
+    this.coverage.happened("claimed alone")
+    for (const other of this.state.messages.values()) {
+      if (!other.live || other.holder !== holder || other.id === id || this.hasWaited(process)) continue
+      // what it has just found, or not found yet, is not waited for
+      if (this.world.now - this.ledger.receivedAt(process, other) <= travel) continue
+      this.fail("poison", `${id} has crashed ${crashes} workers and was claimed beside ${other.id}`)
+    }
   }
 
   /** A worker sends a claim. */
@@ -347,7 +360,10 @@ export class Oracle implements Witness {
       if (!this.isWell(process, askedAt) || this.plan.jumps) return
       for (const { fence, holder, id, live } of this.state.messages.values()) {
         if (!live || !holder?.startsWith(`${process.name}-`) || this.ledger.runOf(id, fence) !== undefined) continue
-        this.fail("G11", `${id} is still in the hands of ${process.name}, which was asked to stop and has not started it`)
+        this.fail(
+          "G11",
+          `${id} is still in the hands of ${process.name}, which was asked to stop and has not started it`
+        )
       }
     })
   }
@@ -369,6 +385,8 @@ export class Oracle implements Witness {
       isAbandoned ||
       (manner === "stubborn" && !running.some((other) => other.process === process && other.manner !== manner)) ||
       process.state !== "running" ||
+      // it counts its lease by another clock
+      (this.plan.jumps && !this.isWell(process, this.world.now - this.plan.lease)) ||
       this.world.now - process.resumedAt <= tidyingOf(this.plan) + travel
     const names = Array.from(runs, ({ process, token }) => `${token} in ${process.name}`).join(" and ")
     if (running.filter((run) => !excused(run)).length > 1) this.fail("G4", `${names} run at the same time`)
