@@ -167,14 +167,22 @@ const cases: ReadonlyArray<Case> = [
     at: 6000
   },
   {
-    name: "a handler that ignores both is abandoned after the grace",
+    name: "a handler that ignores the soft limit is abandoned after the grace, long before the hard one",
     limits: both,
     handler: () => stubborn,
+    ends: "soft 2000",
+    at: 7000
+  },
+  {
+    name: "a handler that caught the soft limit and ignores the hard one is abandoned after the grace",
+    limits: both,
+    handler: (context) =>
+      context.withSoftTimeLimit(Effect.never).pipe(Effect.catchTag("SoftTimeLimitExceeded", () => stubborn)),
     ends: "hard 10000",
     at: 15_000
   },
   {
-    name: "a handler that ignores the soft limit is abandoned after the grace",
+    name: "a handler that ignores the soft limit, the only one, is abandoned after the grace",
     limits: soft,
     handler: () => stubborn,
     ends: "soft 2000",

@@ -5,6 +5,7 @@
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -152,7 +153,7 @@ export const started = Effect.fnUntraced(function* <E, R>(layer: Layer.Layer<nev
 export const turns = Effect.repeat(Effect.yieldNow, { times: 20 })
 
 /** Lets time pass in steps, so that what happens at one moment has its consequences at that moment. */
-export const pass = Effect.fnUntraced(function* (duration: Duration.Input, step: Duration.Input = "100 millis") {
+export const pass = Effect.fnUntraced(function* (duration: Duration.Input, step: Duration.Input = "250 millis") {
   const size = Duration.toMillis(step)
   yield* turns
   for (let left = Duration.toMillis(duration); left > 0; left -= size) {
@@ -165,7 +166,7 @@ export const pass = Effect.fnUntraced(function* (duration: Duration.Input, step:
 export const within = Effect.fnUntraced(function* <A, E, R>(
   limit: Duration.Input,
   effect: Effect.Effect<A, E, R>,
-  step: Duration.Input = "100 millis"
+  step: Duration.Input = "250 millis"
 ) {
   // detached: what cannot be interrupted must not hold up the test that found it out
   const fiber = yield* Effect.forkDetach(effect)
@@ -207,6 +208,39 @@ export const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   const reason = exit.cause.reasons.find(Cause.isDieReason)
   assert(reason !== undefined, `no defect: ${Cause.pretty(exit.cause)}`)
   return reason.defect
+}
+
+/** A handler that waits until the test lets it go on. */
+export const gates = () => {
+  const order: Array<number> = []
+  const open = new Map<number, Deferred.Deferred<void>>()
+  let running = 0
+  let most = 0
+  return {
+    order,
+    running: () => running,
+    most: () => most,
+    handler: (n: number) =>
+      Effect.suspend(() => {
+        order.push(n)
+        most = Math.max(most, ++running)
+        const gate = Deferred.makeUnsafe<void>()
+        open.set(n, gate)
+        return Effect.ensuring(
+          Deferred.await(gate),
+          Effect.sync(() => {
+            running--
+            open.delete(n)
+          })
+        )
+      }),
+    release: (...numbers: ReadonlyArray<number>) => {
+      for (const n of numbers) Deferred.doneUnsafe(open.get(n)!, Effect.void)
+    },
+    releaseAll: () => {
+      for (const gate of open.values()) Deferred.doneUnsafe(gate, Effect.void)
+    }
+  }
 }
 
 /** The typed error of the tasks of these tests. */

@@ -1,13 +1,14 @@
 /** The `TaskContext` of one run. Getters make each method at its first use: most handlers use none. */
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Message from "../Message.ts"
 import type { Listener, Work } from "../Pool.ts"
 import type { AnyWithProps } from "../Task.ts"
 import { SoftTimeLimitExceeded, TaskSignal, type Typed } from "../TaskContext.ts"
+import * as TimeLimit from "../TimeLimit.ts"
 
 const noHeaders: Readonly<Record<string, string>> = {}
 
@@ -131,9 +132,11 @@ export class RunContext implements Typed<unknown> {
   }
 }
 
-/** What is no duration delays nothing. */
+/** Throws for what is no span of time: a message must not come back at once, again and again, by mistake. */
 const millisOf = (input: Duration.Input): number => {
-  const duration = Duration.fromInput(input)
-  const millis = duration._tag === "Some" ? Duration.toMillis(duration.value) : 0
-  return Number.isFinite(millis) && millis > 0 ? Math.ceil(millis) : 0
+  const millis = TimeLimit.readMillis(input)
+  if (Number.isFinite(millis) && millis >= 0) return Math.ceil(millis)
+  throw new RangeError(
+    `${typeof input === "object" ? JSON.stringify(input) : String(input)} is no finite span of time of 0 or more: a handler cannot wait for it`
+  )
 }

@@ -165,10 +165,17 @@ const publications = (
   const limit = Context.get(context, Defaults).maxMessageSize
   return Effect.forEach(drafts, ({ message, placing }) => {
     const { expiresAt, id, queue, task } = message
-    const wire = Message.encode(trace.traceparent === undefined ? message : { ...message, ...trace })
-    return wire.length <= limit
-      ? Effect.succeed({ id, queue, wire, expiresAt, ...placing })
-      : Effect.fail(new EnqueueError({ reason: new TooLarge({ task, size: wire.length, limit }), ids: [] }))
+    return Effect.try({
+      try: () => Message.encode(trace.traceparent === undefined ? message : { ...message, ...trace }),
+      // a schema that checks nothing let a value pass that has no JSON
+      catch: (thrown) => new EnqueueError({ reason: new InvalidPayload({ task, issue: printed(thrown) }), ids: [] })
+    }).pipe(
+      Effect.flatMap((wire) =>
+        wire.length <= limit
+          ? Effect.succeed({ id, queue, wire, expiresAt, ...placing })
+          : Effect.fail(new EnqueueError({ reason: new TooLarge({ task, size: wire.length, limit }), ids: [] }))
+      )
+    )
   })
 }
 

@@ -57,11 +57,15 @@ const drainTime = 90_000
 export const run = (
   driver: Driver,
   plan: Plan.Plan,
-  options?: { readonly trace?: boolean | undefined }
+  options?: {
+    readonly trace?: boolean | undefined
+    /** Called at the start: for a story that no plan tells. */
+    readonly meddle?: ((stage: Stage) => void) | undefined
+  }
 ): Effect.Effect<Outcome> => {
   const world = new World(plan.seed, options?.trace ?? false)
   const coverage = new Coverage()
-  return Effect.scoped(live(driver, plan, world, coverage)).pipe(
+  return Effect.scoped(live(driver, plan, world, coverage, options?.meddle)).pipe(
     Effect.exit,
     Effect.map((exit) => {
       if (Exit.isFailure(exit)) world.fail("defect", Cause.pretty(exit.cause))
@@ -78,7 +82,13 @@ export const run = (
   )
 }
 
-const live = Effect.fnUntraced(function* (driver: Driver, plan: Plan.Plan, world: World, coverage: Coverage) {
+const live = Effect.fnUntraced(function* (
+  driver: Driver,
+  plan: Plan.Plan,
+  world: World,
+  coverage: Coverage,
+  meddle: ((stage: Stage) => void) | undefined
+) {
   const server = yield* driver.start({ now: () => world.serverNow, stores: plan.stores })
   const network = new Network(world, coverage, plan.stepFaults, plan.patience)
   const ledger = new Ledger(world)
@@ -111,6 +121,8 @@ const live = Effect.fnUntraced(function* (driver: Driver, plan: Plan.Plan, world
     world.serverAhead = Math.max(0, ...plan.processFaults.map(jumpOf))
     for (const process of world.processes) process.resume()
   })
+
+  meddle?.(stage)
 
   const limit = plan.calmAt + drainTime
   const isOver = () => world.elapsed >= plan.calmAt && producers.isDone && nothingIsLeft(oracle) && network.late === 0
@@ -186,6 +198,69 @@ const harm = (stage: Stage, workers: Workers, producers: Producers, fault: Plan.
       for (const one of all) network.disconnect(one, span)
   }
 }
+
+/** So many smaller plans are tried. */
+const mostTries = 400
+
+/**
+ * A smaller plan that breaks the same promise: without the faults and messages that do not matter, and with simpler messages.
+ *
+ * @category shrinking
+ * @since 0.1.0
+ */
+export const shrink = Effect.fnUntraced(function* (driver: Driver, plan: Plan.Plan, rule: string) {
+  let best = plan
+  let tries = 0
+  const isStillBroken = (smaller: Plan.Plan) =>
+    tries++ >= mostTries
+      ? Effect.succeed(false)
+      : Effect.map(run(driver, smaller), ({ violation }) => {
+          if (violation?.rule !== rule) return false
+          best = smaller
+          return true
+        })
+
+  for (const part of ["processFaults", "stepFaults", "messages"] as const) {
+    for (let size = Math.ceil(best[part].length / 2); size > 0; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+      for (let from = 0; from < best[part].length;) {
+        const without = [...best[part].slice(0, from), ...best[part].slice(from + size)]
+        if (!(yield* isStillBroken({ ...best, [part]: without }))) from += size
+      }
+    }
+  }
+  for (const { index } of best.messages) {
+    for (const simpler of Plan.simplifications) {
+      const messages = best.messages.map((message) => (message.index === index ? simpler(message) : message))
+      if (JSON.stringify(messages) !== JSON.stringify(best.messages)) yield* isStillBroken({ ...best, messages })
+    }
+  }
+  return best
+})
+
+/**
+ * A failed run for people: the broken promise, the plan that is left, and what happened, without what is not about
+ * messages.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const format = ({ plan, trace, violation }: Outcome): string => {
+  const { messages, processFaults, stepFaults, ...settings } = plan
+  const shown = trace.filter((line) => !idle.test(line))
+  return [
+    `seed ${plan.seed} breaks ${violation?.rule} after ${violation?.at} ms: ${violation?.detail}`,
+    JSON.stringify(settings),
+    ...[...processFaults, ...stepFaults, ...messages].map((one) => JSON.stringify(one)),
+    ...(shown.length > longestTrace ? [`… ${shown.length - longestTrace} lines …`] : []),
+    ...shown.slice(-longestTrace)
+  ].join("\n")
+}
+
+/** Renewals that brought nothing, claims that found nothing, and the like. */
+const idle =
+  /→ #\d+ (renew|overdue|claim) \([^)]*\)$|(renew|overdue) .* = (\{held: \d+\}|\[\])$|claim .* = \{(dueIn: \d+, )?idle/
+
+const longestTrace = 400
 
 /**
  * Lives the plans of many seeds, and adds up what happened. Stops at the first seed that breaks a promise.

@@ -19,6 +19,7 @@ import type { Registered } from "../../Task.ts"
 import * as TaskId from "../../TaskId.ts"
 import * as TaskRecord from "../../TaskRecord.ts"
 import * as TimeLimit from "../../TimeLimit.ts"
+import { encodeDefect } from "../codecs.ts"
 import { stopped } from "../conclude.ts"
 import { type Deadlines, Entry } from "../Deadlines.ts"
 import * as Telemetry from "../Telemetry.ts"
@@ -55,6 +56,8 @@ class Held extends Entry {
   phase: "waiting" | "running" | "settling" = "waiting"
   /** Why it was stopped last. */
   stop: Stop | undefined
+  /** The soft limit interrupted it, so that what comes next is the end of the grace. */
+  interrupted = false
   /** The same message, lost and claimed again before this run of it has ended: it comes next. */
   following: Delivery | undefined
 
@@ -239,18 +242,23 @@ export class Runs {
     held.limits = limits
     const shortest = limits.soft ?? limits.hard
     if (shortest !== undefined) deadlines.setUnsafe(held, held.startedAt, shortest)
-    const running = runner.start(
-      { message, limits, startedAt: held.startedAt, deliveries: 1 + held.delivery.crashes + (message.requeues ?? 0) },
-      {
-        onEnd: (outcome) => this.end(held, outcome),
-        onProgress: (value) => {
-          // not of a run that is over or was abandoned
-          if (held.phase === "running") this.dependencies.progress.report(held.delivery, value)
+    try {
+      const running = runner.start(
+        { message, limits, startedAt: held.startedAt, deliveries: 1 + held.delivery.crashes + (message.requeues ?? 0) },
+        {
+          onEnd: (outcome) => this.end(held, outcome),
+          onProgress: (value) => {
+            // not of a run that is over or was abandoned
+            if (held.phase === "running") this.dependencies.progress.report(held.delivery, value)
+          }
         }
-      }
-    )
-    // it may have ended in `start`, or been stopped by its own handler
-    if (held.phase === "running") held.running = running
+      )
+      // it may have ended in `start`, or been stopped by its own handler
+      if (held.phase === "running") held.running = running
+    } catch (thrown) {
+      // a pool must not throw; one that does loses its message, not the worker
+      this.end(held, died(thrown))
+    }
   }
 
   /** Its last worker committed a record and died before it settled the message: nothing is left to run. */
@@ -309,19 +317,15 @@ export class Runs {
     const { hard, soft } = held.limits
     if (held.stop === undefined && soft !== undefined) {
       held.stop = "soft"
-      if (hard === undefined) this.giveGrace(held)
-      else
-        deadlines.setUnsafe(
-          held,
-          clock.currentTimeMillisUnsafe(),
-          held.startedAt + hard - clock.currentTimeMillisUnsafe()
-        )
-      const ending = held.running?.stop("soft") ?? true
-      // it was only asked to end, and nothing limits it further
-      if (!ending && hard === undefined) deadlines.removeUnsafe(held)
+      held.interrupted = held.running?.stop("soft") ?? true
+      const now = clock.currentTimeMillisUnsafe()
+      if (isOver(held)) return
+      if (held.interrupted) this.giveGrace(held)
+      // it was only asked to end
+      else if (hard !== undefined) deadlines.setUnsafe(held, now, held.startedAt + hard - now)
       return
     }
-    if ((held.stop === undefined || held.stop === "soft") && hard !== undefined) {
+    if ((held.stop === undefined || held.stop === "soft") && hard !== undefined && !held.interrupted) {
       held.stop = "hard"
       this.giveGrace(held)
       held.running?.stop("hard")
@@ -380,7 +384,7 @@ export class Runs {
     const { delivery, message } = held
     const endedAt = Math.floor(clock.currentTimeMillisUnsafe())
     const policies = message === undefined ? undefined : handlers.get(message.task)?.task.options
-    const { disposition } = Outcome.settle(outcome, {
+    const run: Outcome.Run = {
       message,
       // a message that is dead after too many deliveries is not delivered once more
       deliveries: (outcome._tag === "TooManyDeliveries" ? 0 : 1) + delivery.crashes + (message?.requeues ?? 0),
@@ -392,7 +396,8 @@ export class Runs {
       dedupeWindow: Duration.toMillis(defaults.dedupeWindow),
       ignoreResult: message?.ignoreResult ?? policies?.ignoreResult ?? false,
       unknownTaskWindow: settings.unknownTaskWindow
-    })
+    }
+    const { disposition } = consequenceOf(outcome, run)
     this.prefetch.ended()
     this.measure(held, outcome, endedAt)
     if (outcome._tag !== "Succeeded") {
@@ -441,9 +446,27 @@ export class Runs {
   }
 }
 
+/** What the table says; an outcome that cannot be written (a bigint in an untyped value, a cycle) is a defect of the task. */
+const consequenceOf = (outcome: Outcome.Outcome, run: Outcome.Run): Outcome.Consequence => {
+  try {
+    return Outcome.settle(outcome, run)
+  } catch (thrown) {
+    return Outcome.settle(died(new Error("the outcome of the run is no JSON", { cause: thrown })), run)
+  }
+}
+
+const died = (thrown: unknown): Outcome.Outcome => ({
+  _tag: "Died",
+  defect: encodeDefect(thrown),
+  retry: { _tag: "GiveUp", why: "defects" }
+})
+
 /** `expires` is about messages of which no run has ended; one that was cut off has left no trace. */
 const hasExpired = ({ attempts = 0, expiresAt, requeues = 0, snoozes = 0 }: Message.Message, now: number): boolean =>
   expiresAt !== undefined && expiresAt <= now && attempts + requeues + snoozes === 0
+
+/** Asked after something that may have ended it. */
+const isOver = ({ phase }: Held): boolean => phase === "settling"
 
 /** The letter that the last worker could not write any more. */
 const letterOfLost = "it failed, as its record says; its worker died before it could say so here"

@@ -35,13 +35,13 @@ const whatOf = (outcome: Outcome): string | undefined => {
     case "RetryRequested":
       return "asked for another attempt"
     case "Rejected":
-      return `was rejected by its handler${outcome.detail === undefined ? "" : `: ${outcome.detail}`}`
+      return `was rejected by its handler${outcome.detail === undefined ? "" : `: ${excerpt(outcome.detail)}`}`
     case "TooManyDeliveries":
       return "is dead: it was delivered too often without an outcome"
     case "WorkerLost":
     case "Undecodable":
     case "Unknown":
-      return `cannot be run: ${outcome.detail}`
+      return `cannot be run: ${excerpt(outcome.detail)}`
     case "Succeeded":
     case "Snoozed":
     case "Requeued":
@@ -60,6 +60,15 @@ const messageOf = (defect: unknown): unknown =>
 const longest = 500
 
 const excerpt = (value: unknown): string => {
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing")
+  const text = typeof value === "string" ? value : jsonOf(value)
   return text.length > longest ? `${text.slice(0, longest)}…` : text
+}
+
+/** Total: a schema that checks nothing lets values pass that have no JSON. */
+const jsonOf = (value: unknown): string => {
+  try {
+    return JSON.stringify(value) ?? "nothing"
+  } catch {
+    return "a value that has no JSON"
+  }
 }

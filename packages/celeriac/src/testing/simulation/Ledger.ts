@@ -54,7 +54,7 @@ export class Ledger {
   /** A claim or a reconciliation brought the delivery. */
   receive(process: Process, delivery: Delivery): void {
     let ofProcess = this.given.get(process)
-    if (ofProcess === undefined) this.given.set(process, (ofProcess = new Map()))
+    if (ofProcess === undefined) this.given.set(process, (ofProcess = new Map<string, Delivery>()))
     const key = `${process.name} ${delivery.id}~${delivery.fence}`
     if (!this.received.has(key)) this.received.set(key, this.world.now)
     const known = ofProcess.get(delivery.id)

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { LinkedList } from "../../memory/LinkedList.ts"
 import { layerBroker } from "../../memory/MemoryBroker.ts"
 import * as MemoryHub from "../../memory/MemoryHub.ts"
 import { layerNotifier } from "../../memory/MemoryNotifier.ts"
@@ -72,9 +73,8 @@ const inspect = (messages: Store.Store, results: Store.Store): State => {
       else found.set(entry.id, { ...stateOf(queue, entry), places: [place] })
     }
     for (const entry of queue.live.values()) if (entry.due !== undefined) stands(entry, "scheduled")
-    for (const list of queue.ready)
-      for (let entry = list.head; entry !== undefined; entry = entry.next) stands(entry, "ready")
-    for (let entry = queue.suspects.head; entry !== undefined; entry = entry.next) stands(entry, "suspect")
+    for (const list of queue.ready) for (const entry of entriesOf(list)) stands(entry, "ready")
+    for (const entry of entriesOf(queue.suspects)) stands(entry, "suspect")
     // who is revoked and nowhere is never let go of
     for (const entry of queue.revoked.values()) if (!found.has(entry.id)) found.set(entry.id, stateOf(queue, entry))
     for (const { held, id, leaseEnd } of queue.consumers.values()) {
@@ -87,6 +87,13 @@ const inspect = (messages: Store.Store, results: Store.Store): State => {
     for (const { id, value } of shelf.records.values()) records.set(id, value)
   }
   return { messages: found, consumers, records }
+}
+
+/** Not more than it says that it has, and one: the links of a broken list may lead in a circle. */
+const entriesOf = ({ head, size }: LinkedList<Entry>): ReadonlyArray<Entry> => {
+  const entries: Array<Entry> = []
+  for (let entry = head; entry !== undefined && entries.length <= size; entry = entry.next) entries.push(entry)
+  return entries
 }
 
 const stateOf = (queue: Queue, entry: Entry): MessageState & { places: Array<Place> } => ({

@@ -58,6 +58,9 @@ export interface Witness {
 /** How late the copies of commands of dead connections are at most, each after the one before, milliseconds. */
 const latest = 6000
 
+/** How many pushes are lost, of 1. */
+const pushLoss = 0.05
+
 /**
  * @category models
  * @since 0.1.0
@@ -83,6 +86,7 @@ export class Network {
   private readonly deafUntil = new Map<Process, number>()
   private readonly resets = new Map<Process, Set<() => void>>()
   private readonly latencies = new Map<Process, Dice>()
+  private isCalm = false
   private count = 0
 
   /** `patience`: how long a command waits for its reply before its connection is given up, milliseconds. */
@@ -95,6 +99,7 @@ export class Network {
 
   /** No further harm to commands. */
   calm(): void {
+    this.isCalm = true
     this.faults.length = 0
   }
 
@@ -114,7 +119,12 @@ export class Network {
       const harm = this.takeFault(command.step)
       const number = ++this.count
       const sent: Sent = {
-        ...{ command, execute, connection, number, harm, finish },
+        command,
+        execute,
+        connection,
+        number,
+        harm,
+        finish,
         phase: "travels",
         next: undefined,
         timeout: undefined
@@ -126,7 +136,8 @@ export class Network {
 
   /** A push reaches the process, unless it does not. */
   push(process: Process, run: () => void): void {
-    if (this.isOffline(process) || (this.deafUntil.get(process) ?? 0) > this.world.now) {
+    const isDeaf = (this.deafUntil.get(process) ?? 0) > this.world.now
+    if (this.isOffline(process) || isDeaf || (!this.isCalm && this.dice(process).chance(pushLoss))) {
       return this.coverage.happened("push lost")
     }
     this.world.after(this.dice(process).between(0, 3), () => process.post(run))

@@ -383,7 +383,7 @@ export class Oracle implements Witness {
     // one worker waits for the end of the earlier run, unless it has given that up
     const excused = ({ isAbandoned, manner, process }: Run): boolean =>
       isAbandoned ||
-      (manner === "stubborn" && !running.some((other) => other.process === process && other.manner !== manner)) ||
+      (manner === "stubborn" && running.filter((other) => other.process === process).length === 1) ||
       process.state !== "running" ||
       // it counts its lease by another clock
       (this.plan.jumps && !this.isWell(process, this.world.now - this.plan.lease)) ||

@@ -181,15 +181,30 @@ export const make = (seed: number): Plan => {
     calmAt: faultyTime + 1000,
     messages: [...messages, ...burst(burstAt, messages.length)],
     stepFaults: [
-      ...Array.from({ length: dice.between(10, 14) }, () => stepFault(dice)),
+      ...Array.from({ length: dice.between(15, 20) }, () => stepFault(dice)),
       ...(burstAt === undefined ? [] : burstFaults(dice, burstAt))
     ],
     processFaults: [
-      ...Array.from({ length: dice.between(4, 7) }, () => processFault(dice, lease)),
+      ...Array.from({ length: dice.between(5, 8) }, () => processFault(dice, lease)),
       ...Array.from({ length: jumps ? dice.between(1, 3) : 0 }, () => jump(dice))
     ]
   }
 }
+
+/**
+ * Ways to make a message simpler.
+ *
+ * @category shrinking
+ * @since 0.1.0
+ */
+export const simplifications: ReadonlyArray<(message: PlannedMessage) => PlannedMessage> = [
+  (message) => ({ ...message, behaviours: [] }),
+  (message) => ({ ...message, behaviours: message.behaviours.slice(0, 1) }),
+  (message) => ({ ...message, revoke: undefined, again: undefined, forget: false }),
+  (message) => ({ ...message, delay: undefined, expires: undefined }),
+  (message) => ({ ...message, ignoreResult: false, early: false, id: undefined, again: undefined }),
+  (message) => ({ ...message, waiting: "none" })
+]
 
 /** So many batches one after the other that a publisher's first answers are forgotten while a copy is under way. */
 const burst = (from: number | undefined, first: number): ReadonlyArray<PlannedMessage> =>
@@ -203,9 +218,15 @@ const burst = (from: number | undefined, first: number): ReadonlyArray<PlannedMe
         queue: "a",
         id: number % 4 === 0 ? `m${first + number}` : undefined,
         priority: 5,
-        ...{ delay: undefined, expires: undefined, ignoreResult: false, early: false },
+        delay: undefined,
+        expires: undefined,
+        ignoreResult: false,
+        early: false,
         behaviours: [{ manner: "succeed", millis: 0 }],
-        ...{ revoke: undefined, again: undefined, waiting: "none", forget: false }
+        revoke: undefined,
+        again: undefined,
+        waiting: "none",
+        forget: false
       }))
 
 const burstFaults = (dice: Dice, from: number): ReadonlyArray<StepFault> => {

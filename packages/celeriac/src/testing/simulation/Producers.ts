@@ -144,7 +144,7 @@ export class Producers {
         const { id } = result.success
         if (!self.stage.oracle.lives.has(id)) self.fail("G1", `${id} is confirmed, and the server never had it`)
         progress.id = id
-        return result.success as Handle
+        return result.success
       }
       const { ids, reason } = result.failure
       switch (reason._tag) {
@@ -245,7 +245,11 @@ export class Producers {
 const optionsOf = (message: PlannedMessage): Client.EnqueueOptions => {
   const { delay, early, expires, id, ignoreResult, priority, queue } = message
   return {
-    ...{ delay, expires, id, priority, queue },
+    delay,
+    expires,
+    id,
+    priority,
+    queue,
     ...(ignoreResult && { ignoreResult }),
     ...(early && { ack: "early" as const })
   }

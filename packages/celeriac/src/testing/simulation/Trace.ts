@@ -20,7 +20,7 @@ export const describe = ({ about, connection, step }: Command): string =>
  */
 export const preview = (value: unknown): string => {
   if (value === undefined) return "nothing"
-  if (typeof value !== "object" || value === null) return String(value)
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? typeof value
   if (Array.isArray(value)) return `[${value.map(preview).join(", ")}]`
   if ("id" in value && "fence" in value) return `${String(value.id)}~${String(value.fence)}`
   return `{${Object.entries(value)

@@ -1,0 +1,239 @@
+/** The messages of a worker that died. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Broker } from "../src/Broker.ts"
+import type { EnqueueOptions } from "../src/Client.ts"
+import * as Task from "../src/Task.ts"
+import type { Info } from "../src/TaskContext.ts"
+import { TaskEnded } from "../src/TaskEnded.ts"
+import * as Worker from "../src/Worker.ts"
+import { elapsed, errorOf, exitWithin, pass, started, stores, turns, within, world, type World } from "./fixture.ts"
+
+class Job extends Task.make("job", { payload: { n: Schema.Number }, success: Schema.Number }) {}
+
+type Handler = (n: number, context: Info) => Effect.Effect<number>
+
+const worker = (name: string, handler: Handler, options?: Partial<Worker.Options>) =>
+  started(
+    Worker.layer({ tasks: [Job], name, visibilityTimeout: "3 seconds", ...options }).pipe(
+      Layer.provide(Job.toLayer(({ n }, context) => handler(n, context)))
+    )
+  )
+
+const enqueue = (count: number, options?: Omit<EnqueueOptions, "id">) =>
+  Job.enqueueAll(
+    Array.from({ length: count }, (_, n) => ({ n })),
+    options
+  )
+
+const counts = Effect.flatMap(Broker, (broker) => broker.counts("default"))
+
+/** From now on nothing of these workers gets through. */
+const cut = ({ wire }: World, ...names: ReadonlyArray<string>) => {
+  wire.fate = ({ connection }) => (names.some((name) => connection.startsWith(`${name}-`)) ? "refused" : "carried out")
+}
+
+describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) => {
+  it.effect.each([1, 3, 30])(
+    "are back within the lease of %i s and 1 s, at the head of their queue, in order",
+    (seconds) =>
+      world(layer, (world) =>
+        Effect.gen(function* () {
+          const lease = `${seconds} seconds` as const
+          yield* enqueue(6)
+          yield* worker("a", () => Effect.never, { concurrency: 3, prefetch: 0, visibilityTimeout: lease })
+          yield* pass(`${seconds * 2} seconds`, "250 millis")
+          const order: Array<readonly [n: number, deliveries: number, attempt: number]> = []
+          cut(world, "a")
+          const from = yield* elapsed
+          let firstAt = Number.NaN
+          yield* worker(
+            "b",
+            (n, { attempt, deliveries }) =>
+              Effect.gen(function* () {
+                if (deliveries > 1 && Number.isNaN(firstAt)) firstAt = yield* elapsed
+                order.push([n, deliveries, attempt])
+                return n
+              }),
+            { concurrency: 1, prefetch: 0, visibilityTimeout: lease, queues: ["default"] }
+          )
+          yield* pass(`${seconds + 1} seconds`, "50 millis")
+          yield* turns
+          assert.deepStrictEqual(
+            order.filter(([, deliveries]) => deliveries > 1),
+            [
+              [0, 2, 1],
+              [1, 2, 1],
+              [2, 2, 1]
+            ]
+          )
+          assert.isAtMost(firstAt - from, seconds * 1000 + 1000)
+        })
+      )
+  )
+
+  it.effect("come before what was enqueued after them", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        yield* worker("a", () => Effect.never, { concurrency: 2 })
+        yield* enqueue(2)
+        yield* turns
+        cut(world, "a")
+        yield* Job.enqueueAll([{ n: 10 }, { n: 11 }])
+        const order: Array<number> = []
+        // it is busy with the first until the others are back
+        yield* worker(
+          "b",
+          (n) =>
+            Effect.suspend(
+              () => (order.push(n), n === 10 ? Effect.delay(Effect.succeed(n), "6 seconds") : Effect.succeed(n))
+            ),
+          { concurrency: 1, prefetch: 0 }
+        )
+        yield* pass("10 seconds")
+        assert.deepStrictEqual(order, [10, 0, 1, 11])
+      })
+    )
+  )
+
+  it.effect("a message that its workers die of is dead beyond maxDeliveries, and takes nobody with it", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        let deliveries: Array<number> = []
+        const names: Array<string> = []
+        const handler: Handler = (n, context) =>
+          n === 0
+            ? Effect.suspend(() => {
+                deliveries.push(context.deliveries)
+                return Effect.never
+              })
+            : Effect.succeed(n)
+        const [poison] = yield* enqueue(1)
+        for (let crash = 0; crash < 5; crash++) {
+          const name = `w${crash}`
+          names.push(name)
+          yield* worker(name, handler)
+          yield* pass("6 seconds")
+          assert.strictEqual(deliveries.length, crash + 1, `after ${crash} crashes`)
+          cut(world, ...names)
+        }
+        yield* worker("last", handler)
+        const error = errorOf(yield* exitWithin("10 seconds", poison!.await))
+        assert.instanceOf(error, TaskEnded)
+        assert.strictEqual(error.reason._tag, "TooManyDeliveries")
+        assert.deepStrictEqual(deliveries, [1, 2, 3, 4, 5])
+        const broker = yield* Broker
+        assert.strictEqual((yield* broker.deadLetters("default", { limit: 9 })).length, 1)
+        assert.deepStrictEqual(yield* poison!.state, Option.some("dead"))
+        deliveries = []
+        yield* pass("10 seconds", "1 second")
+        assert.deepStrictEqual(deliveries, [])
+      })
+    )
+  )
+
+  it.effect("after two crashes a message is claimed alone", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        const running = new Set<number>()
+        const together: Array<ReadonlyArray<number>> = []
+        const handler: Handler = (n, { deliveries }) =>
+          Effect.suspend(() => {
+            running.add(n)
+            if (deliveries > 2) together.push(Array.from(running))
+            return Effect.ensuring(
+              n === 0 && deliveries <= 2
+                ? Effect.never
+                : Effect.delay(Effect.succeed(n), n === 200 ? "5 seconds" : 100),
+              Effect.sync(() => {
+                if (deliveries > 2) together.push(Array.from(running))
+                running.delete(n)
+              })
+            )
+          })
+        const [poison] = yield* enqueue(1)
+        yield* worker("a", handler)
+        yield* turns
+        cut(world, "a")
+        yield* worker("b", handler)
+        yield* pass("5 seconds")
+        cut(world, "a", "b")
+        running.clear()
+        // it is busy when the message comes back a second time, and has more to do
+        yield* worker("c", handler)
+        const others = yield* Job.enqueueAll(Array.from({ length: 100 }, (_, n) => ({ n: 200 - n })))
+        while (together.length === 0) yield* pass("50 millis")
+        const late = yield* Job.enqueueAll([{ n: 300 }, { n: 301 }])
+        assert.strictEqual(yield* within("10 seconds", poison!.await), 0)
+        assert.deepStrictEqual(together, [[0], [0]], "at its start and at its end")
+        yield* within(
+          "10 seconds",
+          Effect.forEach([...others, ...late], (handle) => handle.await)
+        )
+      })
+    )
+  )
+
+  it.effect("a crash between the record and the settle: the handler does not run again", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        let runs = 0
+        const handler: Handler = (n) => Effect.sync(() => (runs++, n))
+        world.wire.fate = ({ step }) => (step === "settle" ? "refused" : "carried out")
+        yield* worker("a", handler)
+        const [handle] = yield* enqueue(1)
+        yield* pass("1 second")
+        cut(world, "a")
+        yield* worker("b", handler)
+        yield* pass("6 seconds")
+        assert.strictEqual(yield* within("6 seconds", handle!.await), 0)
+        assert.strictEqual(runs, layer === stores[0].layer ? 2 : 1, "on one store record and settle are one step")
+        assert.deepInclude(yield* counts, { active: 0, queued: 0 })
+      })
+    )
+  )
+
+  it.effect("a crash between the record of a failure and the settle: the dead letter is written all the same", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        const handler: Handler = () => Effect.die("no")
+        world.wire.fate = ({ step }) => (step === "settle" ? "refused" : "carried out")
+        yield* worker("a", handler)
+        const [handle] = yield* enqueue(1)
+        yield* pass("1 second")
+        cut(world, "a")
+        yield* worker("b", handler)
+        yield* pass("6 seconds")
+        assert.deepStrictEqual(yield* handle!.state, Option.some("failed"))
+        const broker = yield* Broker
+        const letters = yield* broker.deadLetters("default", { limit: 9 })
+        assert.deepStrictEqual(
+          letters.map(({ id }) => id),
+          [handle!.id]
+        )
+      })
+    )
+  )
+
+  it.effect("the results are away when a message comes back: it waits for them, and its slot is not lost", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        let runs = 0
+        const handler: Handler = (n) => Effect.suspend(() => (++runs === 1 ? Effect.never : Effect.succeed(n)))
+        const [handle] = yield* enqueue(1)
+        yield* worker("a", handler)
+        yield* turns
+        world.wire.fate = ({ connection, step }) =>
+          connection.startsWith("a-") || step === "read" ? "refused" : "carried out"
+        yield* worker("b", handler, { concurrency: 1 })
+        yield* pass("20 seconds")
+        cut(world, "a")
+        assert.strictEqual(yield* within("10 seconds", handle!.await), 0)
+        assert.strictEqual(runs, 2)
+      })
+    )
+  )
+})
