@@ -15,13 +15,15 @@
  *   text. The push may be lost: workers also look by themselves now and then.
  * - **Time** is the server's: delays are sent as spans and due times are compared with the server's clock.
  * - **Twice is harmless.** A lost reply cannot be told from a lost command, so each step can be repeated.
+ * - **An answer in time.** Each step answers, or fails with `Unavailable`, within a time that the driver documents: 10
+ *   seconds or less unless its user asks for more. Until then it can be interrupted, and ends at once when it is: what is
+ *   under way may still be carried out. Closing a consumer takes a few seconds at most.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
 
@@ -177,7 +179,8 @@ export interface Demand {
   readonly bytes: number
   /**
    * The consumer holds nothing else: give it one message that crashed its workers before, or nothing. It takes no other
-   * work, and is not registered as idle: an ordinary claim follows.
+   * work, and is not registered as idle: an ordinary claim follows. With a `count` of 0 it cannot empty its hands: it gets
+   * nothing, and if it was told of a suspect, another consumer is told.
    */
   readonly alone?: boolean | undefined
 }
@@ -195,10 +198,32 @@ export interface Claim {
   /** Idle consumers of the queue, this one included: the more there are, the less often each needs to look by itself. */
   readonly idle: number
   /**
+   * Milliseconds until this consumer should look by itself at the latest, as pushes may be lost. `undefined`: 500 to 1500,
+   * times `idle`. A driver that loses none can say more.
+   */
+  readonly lookIn?: number | undefined
+  /**
    * A message that crashed its workers waits, and this consumer is the one that should claim it `alone`. It does not count
    * as idle until then.
    */
   readonly suspect: boolean
+}
+
+/**
+ * What is kept of a message that ended: a text that the driver does not read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Written {
+  readonly value: string
+  /** Milliseconds, from the write. */
+  readonly ttl: number
+  /**
+   * Takes the place of the value when that one's time is over, until its own is, which counts from the same write: a short
+   * text that keeps the id taken for longer than the result is kept.
+   */
+  readonly tombstone?: { readonly value: string; readonly ttl: number } | undefined
 }
 
 /**
@@ -217,7 +242,7 @@ export interface Claim {
 export type Disposition =
   | {
       readonly _tag: "Ack"
-      readonly record?: { readonly value: string; readonly ttl: number } | undefined
+      readonly record?: Written | undefined
       readonly dead?: string | undefined
     }
   | {
@@ -343,13 +368,57 @@ export interface Whereabouts extends Address {
 }
 
 /**
- * What `end` did: it `ended` the message; the message runs and only waiting ones were meant (`active`); or no queue holds
- * it (`absent`): it ended before, or never was.
+ * What the broker keeps of a message that ended: the record, or where records live elsewhere, what it was given in its
+ * place.
  *
  * @category models
  * @since 0.1.0
  */
-export type EndReply = "ended" | "active" | "absent"
+export interface Kept extends Address {
+  readonly place: "ended"
+  readonly record: string
+  /** Milliseconds until nothing is kept any more (of a value with a tombstone: until that one's end). */
+  readonly ttl: number
+}
+
+/**
+ * A message to be ended from outside, and what is stored in the same step if it is: its record. Where results live
+ * elsewhere, that is what `locate` tells until the results have it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Termination extends Address {
+  readonly record?: Written | undefined
+}
+
+/**
+ * Which messages `end` means: `any`; those that are `waiting` or scheduled; or those that are `overdue`, as the step of that
+ * name tells them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Meant = "any" | "waiting" | "overdue"
+
+/**
+ * What `end` did: it `ended` the message; the message was `spared`, because it is none of those that were meant; or no
+ * queue holds it (`absent`): it ended before, or never was.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type EndReply = "ended" | "spared" | "absent"
+
+/**
+ * A message that waits past its `expiresAt`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Overdue extends Address {
+  readonly wire: string
+}
 
 /**
  * Why a message is among the dead letters.
@@ -377,21 +446,41 @@ export class Broker extends Context.Service<
     readonly publish: (batch: Batch) => Effect.Effect<ReadonlyArray<Receipt>, BrokerError>
     readonly consume: (options: ConsumerOptions) => Effect.Effect<Consumer, BrokerError, Scope>
     /**
-     * Ends messages from outside: each leaves its place, the record is stored if it is given (where results live elsewhere: a
-     * tombstone), and the owner of a running one is told on `revokeChannel(consumer)`; what that owner settles later is
-     * refused.
+     * Ends messages from outside: each leaves its place, its record is stored if one is given, and the owner of a running
+     * one is told on `revokeChannel(consumer)`; what that owner settles later is refused. One reply each, in their order.
      */
     readonly end: (
-      addresses: ReadonlyArray<Address>,
-      options: {
-        readonly record?: { readonly value: string; readonly ttl: number } | undefined
-        readonly waitingOnly: boolean
-      }
+      terminations: ReadonlyArray<Termination>,
+      meant: Meant
     ) => Effect.Effect<ReadonlyArray<EndReply>, BrokerError>
-    /** `None`: no queue holds the id (it ended, or never was). */
-    readonly locate: (address: Address) => Effect.Effect<Option.Option<Whereabouts>, BrokerError>
-    /** Waiting and scheduled messages past their `expiresAt`, of all queues, whoever consumes them; at most `limit`. */
-    readonly overdue: (limit: number) => Effect.Effect<ReadonlyArray<Address>, BrokerError>
+    /** One answer an address, in their order. `undefined`: no queue holds the id, and nothing is kept of it. */
+    readonly locate: (
+      addresses: ReadonlyArray<Address>
+    ) => Effect.Effect<ReadonlyArray<Whereabouts | Kept | undefined>, BrokerError>
+    /**
+     * Replaces what is kept of messages that ended by the tombstone given, or removes it. Where records live with the
+     * broker, it is the same step as `ResultBackend.forget`.
+     */
+    readonly forget: (
+      addresses: ReadonlyArray<Address>,
+      tombstone: { readonly value: string; readonly ttl: number } | undefined
+    ) => Effect.Effect<void, BrokerError>
+    /**
+     * Waiting and scheduled messages past their `expiresAt`, of all queues, whoever consumes them: at most `count`, and no
+     * further one once so many `bytes` (characters of the wire form) are reached; at least one is given. A message of which
+     * a run has ended is none of them.
+     */
+    readonly overdue: (limits: { readonly count: number; readonly bytes: number }) => Effect.Effect<
+      {
+        readonly messages: ReadonlyArray<Overdue>
+        /**
+         * Milliseconds until the next message is overdue that is not among these: 0 when there is one already. `undefined`:
+         * no message that waits can expire.
+         */
+        readonly nextIn: number | undefined
+      },
+      BrokerError
+    >
     /** The dead letters of a queue, newest first. */
     readonly deadLetters: (
       queue: string,

@@ -7,6 +7,9 @@
  * some; a change that an older reader must not ignore raises the version, and a reader that meets a newer version leaves the
  * message to a newer worker.
  *
+ * The head is the same in every version: the version, the priority, and perhaps a mark in parentheses, by which workers
+ * that cannot run the message tell each other since when (`putOff`). So a worker can put off what it cannot read.
+ *
  * The fence (see `Broker.Delivery`) and the count of crashes are the broker's and are not part of the text.
  *
  * @since 0.1.0
@@ -47,8 +50,6 @@ export interface Message extends Address {
   readonly requeues?: number | undefined
   /** How often its handler put it off with `snooze`; default 0. */
   readonly snoozes?: number | undefined
-  /** When a worker first met it without knowing its task or payload version, and how many times it was put off since. */
-  readonly unknownSince?: readonly [at: number, times: number] | undefined
   /** Soft time limit in milliseconds; `0` = none; default: the task's. */
   readonly softTimeLimit?: number | undefined
   /** Hard time limit in milliseconds; `0` = none; default: the task's. */
@@ -132,7 +133,6 @@ export const fields: Readonly<Record<string, { readonly field: Field; readonly k
     at: { field: "attemptTimes", kind: "two times in milliseconds since 1970", check: pairOf(whole, whole) },
     rq: { field: "requeues", kind: "whole number", check: whole },
     sn: { field: "snoozes", kind: "whole number", check: whole },
-    un: { field: "unknownSince", kind: "milliseconds since 1970 and a whole number", check: pairOf(whole, whole) },
     s: { field: "softTimeLimit", kind: "milliseconds", check: whole },
     h: { field: "timeLimit", kind: "milliseconds", check: whole },
     r: { field: "retries", kind: "whole number", check: whole },
@@ -188,7 +188,7 @@ export interface Unreadable {
  */
 export const decode = (address: Address, wire: string): Result.Result<Message, Unreadable> => {
   if (wire[0] !== version) {
-    const newer = wire[0] !== undefined && wire[0] > version && wire[0] <= "9"
+    const newer = anyHead.test(wire) && wire[0]! > version
     return unreadable(
       newer
         ? `it is written in version ${wire[0]} of the message format; this program reads version ${version}`
@@ -200,7 +200,7 @@ export const decode = (address: Address, wire: string): Result.Result<Message, U
   if (!(priority >= 0 && priority <= 9)) return unreadable(`its second character is no priority: ${excerpt(wire)}`)
   let body: unknown
   try {
-    body = JSON.parse(wire.slice(2))
+    body = JSON.parse(wire.slice(wire[2] === "(" ? 2 + markOf(wire).length : 2))
   } catch (error) {
     return unreadable(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
@@ -218,6 +218,34 @@ export const decode = (address: Address, wire: string): Result.Result<Message, U
 }
 
 const unreadable = (detail: string, newer = false): Result.Result<never, Unreadable> => Result.fail({ newer, detail })
+
+/** How each version begins. */
+const anyHead = /^[1-9]\d/
+
+const mark = /^[1-9]\d(\((\d{1,15}),(\d{1,9})\))/
+
+const markOf = (wire: string): string => mark.exec(wire)?.[1] ?? ""
+
+/**
+ * Since when workers have put a message off that none of them could run (its task or version is unknown to them), and how
+ * often. Of any version of the format; `undefined`: not yet, or not since it last ran.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const putOff = (wire: string): readonly [since: number, times: number] | undefined => {
+  const [, , since, times] = mark.exec(wire) ?? []
+  return since === undefined ? undefined : [Number(since), Number(times)]
+}
+
+/**
+ * The same message, of any version, marked as put off.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const withPutOff = (wire: string, [since, times]: readonly [since: number, times: number]): string =>
+  `${wire.slice(0, 2)}(${since},${times})${wire.slice(2 + markOf(wire).length)}`
 
 const excerpt = (wire: string): string => JSON.stringify(wire.length > 40 ? `${wire.slice(0, 40)}…` : wire)
 

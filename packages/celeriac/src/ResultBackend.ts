@@ -10,14 +10,20 @@
  * - **No gap.** `watch` registers and reads in one step: a record is either in its answer or pushed afterwards on
  *   `replyChannel(client)`, with the address as text (`Address` in JSON: `[id, queue]`). The push may be lost: clients also
  *   read again now and then.
- * - **Time to live** counts from the write. Notes go when the record comes or their own time is up.
+ * - **A watch ends** with its message, with `unwatch`, or `watchFor` after it was asked for last: clients look again every few
+ *   seconds, and those that died leave nothing behind.
+ * - **Time to live** counts from the write. Notes go when the record comes or their own time is up. A record whose time is
+ *   over before its tombstone's is read as the tombstone, and still wins over later commits.
+ * - **Where the broker keeps its messages in the same store**, `read` and `watch` also say whether the message lives.
+ * - **An answer in time.** As for `Broker`: each step answers, or fails, within 10 seconds or what the driver documents, and
+ *   can be interrupted.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Address } from "./Broker.ts"
+import type { Address, Written } from "./Broker.ts"
 
 /**
  * The store of results did not answer, or is full. What was sent can be sent again.
@@ -37,11 +43,9 @@ export class ResultBackendError extends Schema.TaggedError<ResultBackendError>()
  * @category models
  * @since 0.1.0
  */
-export interface Commit extends Address {
+export interface Commit extends Address, Written {
   /** As `TaskRecord.encode` wrote it. */
   readonly value: string
-  /** Milliseconds. */
-  readonly ttl: number
 }
 
 /**
@@ -69,6 +73,14 @@ export interface Note extends Address {
 export const maxAttemptNotes = 10
 
 /**
+ * How long a client is told of a message at least after it asked for that last, in milliseconds.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const watchFor = 60_000
+
+/**
  * What is stored for a message.
  *
  * @category models
@@ -79,7 +91,10 @@ export interface Stored {
   readonly progress: string | undefined
   /** Oldest first. */
   readonly attempts: ReadonlyArray<string>
-  /** Whether a queue holds the message; `undefined` where the driver cannot know (records on another server). */
+  /**
+   * Whether a queue holds the message, looked at in the same step; `undefined` where the driver cannot know (records on
+   * another server). Who waits for many messages is spared a `Broker.locate` for each by it.
+   */
   readonly live?: boolean | undefined
 }
 

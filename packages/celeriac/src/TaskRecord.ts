@@ -10,6 +10,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { Written } from "./Broker.ts"
 
 /**
  * The states in which a message has ended.
@@ -102,7 +103,8 @@ export const encode = (record: TaskRecord): string => {
       if (ending.value !== undefined && ending.value !== null) body.v = ending.value
       break
     case "Error":
-      body.e = ending.error
+      // what JSON would leave out is not to be taken for a success
+      body.e = ending.error ?? null
       break
     case "Defect":
       body.d = ending.defect
@@ -170,6 +172,24 @@ const endingOf = (body: Body): Ending =>
  * @since 0.1.0
  */
 export const tombstone = (value: string): string => `${value.slice(0, headLength)}{"i":1}`
+
+/**
+ * Whether a record says nothing but that the message ended.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isTombstone = (value: string): boolean => value.startsWith('{"i":1', headLength)
+
+/**
+ * A record as it is to be stored: kept for `ttl` milliseconds, and if the `dedupeWindow` is longer, a tombstone for the
+ * rest of that. Without any trace of the id, a publish whose reply was lost could run the task twice.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const lasting = (value: string, ttl: number, dedupeWindow: number): Written =>
+  ttl >= dedupeWindow ? { value, ttl } : { value, ttl, tombstone: { value: tombstone(value), ttl: dedupeWindow } }
 
 /**
  * The state of a record without decoding it.

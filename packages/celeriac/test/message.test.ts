@@ -32,7 +32,6 @@ const samples: ReadonlyArray<readonly [Partial<Message.Message>, json: string]> 
   [{ attemptTimes: [1, 2] }, `"at":[1,2]`],
   [{ requeues: 1 }, `"rq":1`],
   [{ snoozes: 4 }, `"sn":4`],
-  [{ unknownSince: [5, 6] }, `"un":[5,6]`],
   [{ softTimeLimit: 100 }, `"s":100`],
   [{ timeLimit: 0 }, `"h":0`],
   [{ retries: 0 }, `"r":0`],
@@ -113,7 +112,6 @@ const AnyMessage = Schema.Struct({
   attemptTimes: optional(Schema.Tuple([whole, whole])),
   requeues: optional(whole),
   snoozes: optional(whole),
-  unknownSince: optional(Schema.Tuple([whole, whole])),
   softTimeLimit: optional(whole),
   timeLimit: optional(whole),
   retries: optional(whole),
@@ -270,6 +268,44 @@ describe("what is no message", () => {
       "t",
       "what is in a payload is its schema's affair"
     )
+  })
+})
+
+describe("put off", () => {
+  const heads: ReadonlyArray<readonly [wire: string, marked: string]> = [
+    [`15{"t":"t"}`, `15(1700000000000,1){"t":"t"}`],
+    ["25 in whatever form", "25(1700000000000,1) in whatever form"],
+    ["90", "90(1700000000000,1)"],
+    ["35((1,2)", "35(1700000000000,1)((1,2)"],
+    ["35(1,2)", "35(1700000000000,1)"]
+  ]
+  it.each(heads)("%s is marked as %s", (wire, marked) => {
+    const mark = [1_700_000_000_000, 1] as const
+    assert.strictEqual(Message.withPutOff(wire, mark), marked)
+    assert.deepStrictEqual(Message.putOff(marked), mark)
+    assert.strictEqual(Message.withPutOff(marked, [5, 77]), marked.replace("1700000000000,1", "5,77"), "again")
+  })
+
+  it("a message without a mark was not put off", () => {
+    for (const wire of ["", "1", "15", `15{"t":"(1,2)"}`, "15()", "15(1)", "15(-1,2)", "1x(1,2)", "15 (1,2)"]) {
+      assert.isUndefined(Message.putOff(wire), wire)
+    }
+  })
+
+  it("the mark is no part of the message, and goes when that is written anew", () => {
+    const message = read(`15(1700000000000,3){"t":"t"}`)
+    assert.deepStrictEqual(message, least)
+    assert.strictEqual(Message.encode(message), `15{"t":"t"}`)
+  })
+
+  it.each([`15(1{"t":"t"}`, `15(1,2,3){"t":"t"}`, `15(1,2)`, `15(1,2)(3,4){"t":"t"}`])("%s is no message", (wire) => {
+    assert.isFalse(refusal(wire).newer)
+  })
+
+  it("a newer version that is marked is still a newer one", () => {
+    assert.isTrue(refusal("25(1700000000000,3) in whatever form").newer)
+    assert.isFalse(refusal("2").newer, "without a priority it is of no version")
+    assert.isFalse(refusal("2x").newer)
   })
 })
 

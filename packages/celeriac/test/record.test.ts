@@ -57,6 +57,19 @@ describe("the record, to the letter", () => {
     assert.strictEqual(TaskRecord.stateOf(wire), record.state)
   })
 
+  it("an error that JSON would leave out is no success", () => {
+    const record: TaskRecord.TaskRecord = {
+      state: "failed",
+      endedAt: 0,
+      attempts: 1,
+      ending: { _tag: "Error", error: undefined }
+    }
+    assert.deepStrictEqual(Result.getOrThrow(TaskRecord.decode(TaskRecord.encode(record))).ending, {
+      _tag: "Error",
+      error: null
+    })
+  })
+
   it("fractions of milliseconds are cut", () => {
     const wire = TaskRecord.encode({ state: "revoked", endedAt: endedAt + 0.9, attempts: 0, ending: { _tag: "Gone" } })
     assert.strictEqual(wire, `1r1700000000000{"i":1}`)

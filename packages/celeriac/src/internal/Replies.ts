@@ -2,8 +2,8 @@
  * Finds out what became of messages: all waiting handles of a program share one subscription, one place in each record's
  * list of watchers, and one fallback look.
  *
- * A push says only that something changed; the state is read again from the result backend and the broker. Lost
- * connections are waited out.
+ * A push says only that something changed; the state is read again from the result backend and, if that does not know, the
+ * broker: in batches. Lost connections are waited out.
  */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -15,17 +15,18 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type Address, Broker, type Whereabouts } from "../Broker.ts"
+import { type Address, Broker, type Kept, type Meant, type Whereabouts, type Written } from "../Broker.ts"
 import type { Change } from "../Client.ts"
 import { Defaults } from "../Defaults.ts"
 import * as Message from "../Message.ts"
 import { Notifier } from "../Notifier.ts"
 import { type Interest, replyChannel, ResultBackend, type Stored } from "../ResultBackend.ts"
-import { ResultGone, Revoked } from "../TaskEnded.ts"
+import { ResultGone } from "../TaskEnded.ts"
 import * as TaskId from "../TaskId.ts"
 import * as TaskRecord from "../TaskRecord.ts"
 import * as Coalescer from "./Coalescer.ts"
 import { encodeReason } from "./codecs.ts"
+import { later, messageOf, recordWithoutRun, tombstoneOf } from "./endings.ts"
 import { supervise } from "./supervise.ts"
 
 /** How often open waits are looked at without a push. */
@@ -57,6 +58,7 @@ export const make = Effect.gen(function* () {
   const defaults = yield* Defaults
   const scope = yield* Scope
   const client = yield* TaskId.make
+  const together = broker.location === results.location
 
   const watchers = new Map<string, Set<Watcher>>()
   const watched = Latch.makeUnsafe(false)
@@ -87,6 +89,12 @@ export const make = Effect.gen(function* () {
           .pipe(Effect.retry(again), Effect.orDie, Effect.raceFirst(Deferred.await(closed)))
     })
   const readers = { end: yield* reader("end"), changes: yield* reader("changes") }
+  const places = yield* Coalescer.make({
+    maxBatch: 1000,
+    maxInFlight: 2,
+    run: (addresses: ReadonlyArray<Address>) =>
+      broker.locate(addresses).pipe(Effect.retry(again), Effect.orDie, Effect.raceFirst(Deferred.await(closed)))
+  })
   /** Who stops waiting before the end takes its name off the list, or lists of ids that never end would grow for ever. */
   const leaving = yield* Coalescer.make({
     maxBatch: 1000,
@@ -129,24 +137,54 @@ export const make = Effect.gen(function* () {
       )
     )
 
-  const locate = (address: Address) =>
-    broker.locate(address).pipe(Effect.retry(again), Effect.orDie, Effect.map(Option.getOrUndefined))
+  const read = (address: Address) =>
+    Effect.map(results.read([address]).pipe(Effect.retry(again), Effect.orDie), ([stored]) => stored!)
+
+  const commit = (address: Address, record: Written) =>
+    Effect.map(
+      results.commit([{ ...address, ...record }]).pipe(Effect.retry(again), Effect.orDie),
+      ([reply]) => reply === "committed"
+    )
+
+  /**
+   * The broker alone knows of the end: on two stores, somebody ended the message from outside and did not get to write the
+   * record. It is written before anybody goes by it, for nobody may write another one then. See `endings`.
+   */
+  const madeUpFor = Effect.fnUntraced(function* (address: Address, { record, ttl }: Kept) {
+    // a tombstone only says that there was a record
+    if (!TaskRecord.isTombstone(record)) yield* commit(address, { value: record, ttl })
+    const stored = yield* read(address)
+    return stored.record === undefined ? { ...stored, record } : stored
+  })
 
   /** Registers for news, then looks. A message that moved from the queue to the records between two reads is read again. */
   const look = Effect.fnUntraced(function* (address: Address, interest: Interest, needsPlace: boolean) {
     const stored = yield* readers[interest].submit(address)
     if (stored.record !== undefined) return { stored, where: undefined, live: false }
-    if (stored.live === true && !needsPlace) return { stored, where: undefined, live: true }
-    const where = stored.live === false ? undefined : yield* locate(address)
+    // it was looked at in the same step
+    if (stored.live === false || (stored.live === true && !needsPlace)) {
+      return { stored, where: undefined, live: stored.live }
+    }
+    const where = yield* places.submit(address)
+    if (where?.place === "ended") return { stored: yield* madeUpFor(address, where), where: undefined, live: false }
     if (where !== undefined) return { stored, where, live: true }
     return { stored: yield* readers[interest].submit(address), where: undefined, live: false }
   })
 
+  /** What is stored, and where the message is if that says nothing of an end. */
+  const find = Effect.fnUntraced(function* (address: Address) {
+    const stored = yield* read(address)
+    if (stored.record !== undefined || stored.live === false) return { stored, where: undefined }
+    const where = yield* places.submit(address)
+    // it may have ended between the two reads
+    if (where === undefined) return { stored: yield* read(address), where }
+    if (where.place === "ended") return { stored: yield* madeUpFor(address, where), where: undefined }
+    return { stored, where }
+  })
+
   const poll = (address: Address) =>
-    Effect.map(
-      results.read([address]).pipe(Effect.retry(again), Effect.orDie),
-      ([stored]) => stored && recordOf(stored)
-    )
+    // where records live with the messages, nobody else knows of an end
+    together ? Effect.map(read(address), recordOf) : Effect.map(find(address), ({ stored }) => recordOf(stored))
 
   const awaitRecord = Effect.fnUntraced(function* (address: Address) {
     const watcher = yield* watcherOf(address)
@@ -159,13 +197,8 @@ export const make = Effect.gen(function* () {
     }
   }, Effect.scoped)
 
-  const state = Effect.fnUntraced(function* (address: Address) {
-    const record = yield* poll(address)
-    if (record !== undefined) return record.state
-    const where = yield* locate(address)
-    // it may have ended between the two reads
-    return where === undefined ? (yield* poll(address))?.state : stateOf(where)
-  })
+  const state = (address: Address) =>
+    Effect.map(find(address), ({ stored, where }) => (where === undefined ? recordOf(stored)?.state : stateOf(where)))
 
   const changes = (address: Address): Stream.Stream<Change> =>
     Stream.unwrap(
@@ -188,31 +221,31 @@ export const make = Effect.gen(function* () {
     )
 
   const revoke = Effect.fnUntraced(function* (address: Address, { waitingOnly }: { readonly waitingOnly: boolean }) {
-    const endedAt = yield* Clock.currentTimeMillis
-    const value = TaskRecord.encode({
-      state: "revoked",
-      endedAt,
-      attempts: 0,
-      ending: { _tag: "Reason", reason: encodeReason(new Revoked()) }
-    })
-    const record = { value, ttl: Duration.toMillis(Duration.max(defaults.resultTtl, defaults.dedupeWindow)) }
-    const end = (options: { readonly record?: typeof record; readonly waitingOnly: boolean }) =>
-      broker.end([address], options).pipe(Effect.retry(again), Effect.orDie)
+    const where = yield* places.submit(address)
     // also by an earlier call, or one whose reply was lost
     const isRevoked = Effect.map(poll(address), (found) => found?.state === "revoked")
-    if (broker.location === results.location) {
-      const [reply] = yield* end({ record, waitingOnly })
+    if (where === undefined || where.place === "ended") return yield* isRevoked
+    if (waitingOnly && where.place === "active") return false
+    const endedAt = yield* Clock.currentTimeMillis
+    const record = recordWithoutRun("Revoked", messageOf(where), undefined, endedAt, defaults)
+    const end = (record: Written, meant: Meant) =>
+      broker.end([{ ...address, record }], meant).pipe(Effect.retry(again), Effect.orDie)
+    if (together) {
+      const [reply] = yield* end(record, waitingOnly ? "waiting" : "any")
       return reply === "ended" || (reply === "absent" && (yield* isRevoked))
     }
-    // on two stores: the record first, so that nobody can commit another end
-    const where = yield* locate(address)
-    if (where === undefined) return yield* isRevoked
-    if (waitingOnly && where.place === "active") return false
-    const [reply] = yield* results.commit([{ ...address, ...record }]).pipe(Effect.retry(again), Effect.orDie)
-    if (reply !== "committed" && !(yield* isRevoked)) return false
-    // the broker keeps a tombstone, by which it knows the id
-    const tombstone = { value: TaskRecord.tombstone(value), ttl: record.ttl }
-    yield* end({ record: tombstone, waitingOnly: false })
+    // on two stores, see `endings`
+    if (waitingOnly) {
+      // its worker has written it and died: what follows comes with the next delivery
+      if ((yield* poll(address)) !== undefined) return yield* isRevoked
+      const [reply] = yield* end(record, "waiting")
+      if (reply === "spared") return false
+      const left = later(record, (yield* Clock.currentTimeMillis) - endedAt)
+      if (reply === "ended" && left !== undefined && (yield* commit(address, left))) return true
+      return yield* isRevoked
+    }
+    if (!(yield* commit(address, record)) && !(yield* isRevoked)) return false
+    yield* end(tombstoneOf(address.id, record, Duration.toMillis(defaults.dedupeWindow)), "any")
     return true
   })
 
@@ -221,8 +254,11 @@ export const make = Effect.gen(function* () {
     if (record === undefined) return
     const now = yield* Clock.currentTimeMillis
     const ttl = record.endedAt + Duration.toMillis(defaults.dedupeWindow) - now
-    const tombstone = { value: TaskRecord.encode({ ...record, ending: { _tag: "Gone" } }), ttl }
-    yield* results.forget([address], ttl > 0 ? tombstone : undefined).pipe(Effect.retry(again), Effect.orDie)
+    const value = TaskRecord.encode({ ...record, ending: { _tag: "Gone" } })
+    const tombstone = ttl > 0 ? { value, ttl } : undefined
+    yield* results.forget([address], tombstone).pipe(Effect.retry(again), Effect.orDie)
+    // by its own tombstone the broker refuses the id as long as the record was to live
+    if (!together) yield* broker.forget([address], tombstone).pipe(Effect.retry(again), Effect.orDie)
   })
 
   return { await: awaitRecord, poll, state, changes, revoke, forget }

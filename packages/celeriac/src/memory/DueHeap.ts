@@ -51,18 +51,26 @@ export class DueHeap<A> {
     this.sink(last)
   }
 
-  /** At most `limit` of the values whose time has come, in no order; looks at no more than twice as many nodes, and one. */
-  upTo(now: number, limit: number): ReadonlyArray<A> {
-    const found: Array<A> = []
+  /**
+   * At most `limit` of the values whose time has come, in no order, and the time of the first that is not among them; looks
+   * at no more than twice as many nodes, and one.
+   */
+  upTo(now: number, limit: number): { readonly values: ReadonlyArray<A>; readonly next: number | undefined } {
+    const values: Array<A> = []
     const open = [0]
-    while (open.length > 0 && found.length < limit) {
-      const index = open.pop()!
+    let next = Infinity
+    for (let index = open.pop(); index !== undefined; index = open.pop()) {
       const node = this.nodes[index]
-      if (node === undefined || node.time > now) continue
-      found.push(node.value)
+      if (node === undefined) continue
+      if (node.time > now || values.length === limit) {
+        // nothing below it comes earlier
+        next = Math.min(next, node.time)
+        continue
+      }
+      values.push(node.value)
       open.push(2 * index + 2, 2 * index + 1)
     }
-    return found
+    return { values, next: next === Infinity ? undefined : next }
   }
 
   private put(node: Node<A>, index: number): void {

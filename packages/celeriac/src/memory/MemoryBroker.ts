@@ -8,11 +8,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import { Broker, BrokerError } from "../Broker.ts"
 import { byQueue } from "./byQueue.ts"
 import { consume } from "./MemoryConsumer.ts"
 import { MemoryStore } from "./MemoryStore.ts"
+import * as Records from "./Records.ts"
 import * as Store from "./Store.ts"
 import { type Call, Transport } from "./Transport.ts"
 
@@ -46,19 +46,35 @@ export const layerBroker: Layer.Layer<Broker, never, MemoryStore> = Layer.effect
             )
         ),
       consume: (options) => consume(server, transport, options),
-      end: (addresses, options) =>
+      end: (terminations, meant) =>
+        byQueue(
+          terminations,
+          ({ queue }) => queue,
+          (_, some) =>
+            send(
+              "end",
+              () => Store.end(store, now(), some, meant),
+              () => some
+            )
+        ),
+      locate: (addresses) =>
+        byQueue(
+          addresses,
+          ({ queue }) => queue,
+          (_, some) =>
+            send(
+              "locate",
+              () => some.map((address) => Store.locate(store, now(), address)),
+              () => some
+            )
+        ),
+      forget: (addresses, tombstone) =>
         send(
-          "end",
-          () => Store.end(store, now(), addresses, options),
+          "forget",
+          () => Records.forget(store.records, now(), addresses, tombstone),
           () => addresses
         ),
-      locate: (address) =>
-        send(
-          "locate",
-          () => Option.fromUndefinedOr(Store.locate(store, address)),
-          () => [address]
-        ),
-      overdue: (limit) => send("overdue", () => Store.overdue(store, now(), limit)),
+      overdue: (limits) => send("overdue", () => Store.overdue(store, now(), limits)),
       deadLetters: (queue, { limit }) => send("deadLetters", () => Store.deadLetters(store, queue, limit)),
       queues: send("queues", () => Array.from(store.queues.keys())),
       counts: (queue) => send("counts", () => Store.counts(store, queue))

@@ -7,8 +7,8 @@
  *
  * @since 0.1.0
  */
-import type { Address } from "../Broker.ts"
-import { maxAttemptNotes, replyChannel } from "../ResultBackend.ts"
+import type { Address, Written } from "../Broker.ts"
+import { maxAttemptNotes, replyChannel, watchFor } from "../ResultBackend.ts"
 import type { Commit, Interest, Note, Stored } from "../ResultBackend.ts"
 import { Sweeper } from "./Sweeper.ts"
 
@@ -21,6 +21,8 @@ interface Timed {
 interface Kept extends Timed {
   readonly id: string
   readonly shelf: Shelf
+  /** What takes its place when its time is over. */
+  readonly tombstone: Timed | undefined
 }
 
 interface Notes {
@@ -44,7 +46,14 @@ export interface Shelf {
   readonly queue: string
   readonly records: Map<string, Kept>
   readonly notes: Map<string, Notes>
-  readonly watchers: Map<string, Map<string, Interest>>
+  readonly watched: Map<string, Watched>
+}
+
+/** Who wants to be told of a message. */
+interface Watched {
+  readonly id: string
+  readonly shelf: Shelf
+  readonly clients: Map<string, { readonly interest: Interest; readonly until: number }>
 }
 
 /**
@@ -56,14 +65,24 @@ export interface Shelf {
 export type Push = (channel: string, message: string) => number
 
 /**
+ * Whether the queue of that name holds the message; `undefined` where messages live on another server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Lives = (queue: string, id: string) => boolean | undefined
+
+/**
  * @category models
  * @since 0.1.0
  */
 export interface Records {
   readonly push: Push
+  readonly lives: Lives
   readonly shelves: Map<string, Shelf>
   readonly expiredRecords: Sweeper<Kept>
   readonly expiredNotes: Sweeper<Notes>
+  readonly expiredWatches: Sweeper<Watched>
   /** The time of the step that sweeps. */
   now: number
 }
@@ -72,18 +91,17 @@ export interface Records {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (push: Push): Records => {
+export const make = (push: Push, lives: Lives = () => undefined): Records => {
   const shelves = new Map<string, Shelf>()
   const records: Records = {
     push,
+    lives,
     shelves,
     expiredRecords: new Sweeper(
       function* () {
         for (const shelf of shelves.values()) yield* shelf.records.values()
       },
-      (kept) => {
-        if (kept.expiresAt <= records.now) kept.shelf.records.delete(kept.id)
-      }
+      (kept) => void recordOf(kept.shelf, records.now, kept.id)
     ),
     expiredNotes: new Sweeper(
       function* () {
@@ -91,6 +109,15 @@ export const make = (push: Push): Records => {
       },
       (notes) => {
         if (notes.expiresAt <= records.now) notes.shelf.notes.delete(notes.id)
+      }
+    ),
+    expiredWatches: new Sweeper(
+      function* () {
+        for (const shelf of shelves.values()) yield* shelf.watched.values()
+      },
+      ({ clients, id, shelf }) => {
+        for (const [client, { until }] of clients) if (until <= records.now) clients.delete(client)
+        if (clients.size === 0) shelf.watched.delete(id)
       }
     ),
     now: 0
@@ -105,7 +132,7 @@ export const make = (push: Push): Records => {
 export const shelfOf = (records: Records, queue: string): Shelf => {
   let shelf = records.shelves.get(queue)
   if (shelf === undefined) {
-    shelf = { queue, records: new Map(), notes: new Map(), watchers: new Map() }
+    shelf = { queue, records: new Map(), notes: new Map(), watched: new Map() }
     records.shelves.set(queue, shelf)
   }
   return shelf
@@ -122,8 +149,30 @@ export const hasRecord = (shelf: Shelf, now: number, id: string): boolean => rec
 const recordOf = (shelf: Shelf, now: number, id: string): Kept | undefined => {
   const kept = shelf.records.get(id)
   if (kept === undefined || kept.expiresAt > now) return kept
-  shelf.records.delete(id)
-  return undefined
+  const { tombstone } = kept
+  if (tombstone === undefined || tombstone.expiresAt <= now) {
+    shelf.records.delete(id)
+    return undefined
+  }
+  const buried: Kept = { ...kept, ...tombstone, tombstone: undefined }
+  shelf.records.set(id, buried)
+  return buried
+}
+
+/**
+ * The record or tombstone that lives, and for how many milliseconds there will be one.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const whatIsKept = (
+  shelf: Shelf,
+  now: number,
+  id: string
+): { readonly record: string; readonly ttl: number } | undefined => {
+  const kept = recordOf(shelf, now, id)
+  if (kept === undefined) return undefined
+  return { record: kept.value, ttl: Math.max(kept.expiresAt, kept.tombstone?.expiresAt ?? 0) - now }
 }
 
 const notesOf = (shelf: Shelf, now: number, id: string): Notes | undefined => {
@@ -144,13 +193,19 @@ export const keep = (
   shelf: Shelf,
   now: number,
   id: string,
-  record: { readonly value: string; readonly ttl: number }
+  { tombstone, ttl, value }: Written
 ): boolean => {
   records.now = now
   // two for each that comes: so a round ends, however many come
   records.expiredRecords.sweep(2)
   if (hasRecord(shelf, now, id)) return false // first commit wins
-  shelf.records.set(id, { id, shelf, value: record.value, expiresAt: now + record.ttl })
+  shelf.records.set(id, {
+    id,
+    shelf,
+    value,
+    expiresAt: now + ttl,
+    tombstone: tombstone && { value: tombstone.value, expiresAt: now + tombstone.ttl }
+  })
   if (shelf.notes.size > 0) shelf.notes.delete(id)
   tellEnd(records, shelf, id)
   return true
@@ -163,11 +218,11 @@ export const keep = (
  * @since 0.1.0
  */
 export const tellEnd = (records: Records, shelf: Shelf, id: string): void => {
-  if (shelf.watchers.size === 0) return
-  const clients = shelf.watchers.get(id)
-  if (clients === undefined) return
-  shelf.watchers.delete(id)
-  for (const client of clients.keys()) tell(records, shelf, client, id)
+  if (shelf.watched.size === 0) return
+  const watched = shelf.watched.get(id)
+  if (watched === undefined) return
+  shelf.watched.delete(id)
+  for (const client of watched.clients.keys()) tell(records, shelf, client, id)
 }
 
 /**
@@ -177,10 +232,10 @@ export const tellEnd = (records: Records, shelf: Shelf, id: string): void => {
  * @since 0.1.0
  */
 export const tellChange = (records: Records, shelf: Shelf, id: string): void => {
-  if (shelf.watchers.size === 0) return
-  const clients = shelf.watchers.get(id)
-  if (clients === undefined) return
-  for (const [client, interest] of clients) if (interest === "changes") tell(records, shelf, client, id)
+  if (shelf.watched.size === 0) return
+  const watched = shelf.watched.get(id)
+  if (watched === undefined) return
+  for (const [client, { interest }] of watched.clients) if (interest === "changes") tell(records, shelf, client, id)
 }
 
 const tell = (records: Records, shelf: Shelf, client: string, id: string): void => {
@@ -234,20 +289,20 @@ export const commit = (
  * @since 0.1.0
  */
 export const read = (records: Records, now: number, addresses: ReadonlyArray<Address>): ReadonlyArray<Stored> =>
-  addresses.map(({ id, queue }) => stored(records.shelves.get(queue), now, id))
+  addresses.map((address) => stored(records, now, address))
 
-const nothing: Stored = { record: undefined, progress: undefined, attempts: [] }
-
-const stored = (shelf: Shelf | undefined, now: number, id: string): Stored => {
-  if (shelf === undefined) return nothing
-  const record = recordOf(shelf, now, id)?.value
-  const notes = notesOf(shelf, now, id)
-  if (notes === undefined) return record === undefined ? nothing : { ...nothing, record }
-  const lives = (note: Timed | undefined): note is Timed => note !== undefined && note.expiresAt > now
+const stored = (records: Records, now: number, { id, queue }: Address): Stored => {
+  const live = records.lives(queue, id)
+  const shelf = records.shelves.get(queue)
+  const record = shelf && recordOf(shelf, now, id)?.value
+  const notes = shelf && notesOf(shelf, now, id)
+  if (notes === undefined) return { record, progress: undefined, attempts: [], live }
+  const lasts = (note: Timed | undefined): note is Timed => note !== undefined && note.expiresAt > now
   return {
     record,
-    progress: lives(notes.progress) ? notes.progress.value : undefined,
-    attempts: notes.attempts.filter(lives).map((attempt) => attempt.value)
+    progress: lasts(notes.progress) ? notes.progress.value : undefined,
+    attempts: notes.attempts.filter(lasts).map((attempt) => attempt.value),
+    live
   }
 }
 
@@ -264,19 +319,24 @@ export const watch = (
   client: string,
   addresses: ReadonlyArray<Address>,
   interest: Interest
-): ReadonlyArray<Stored> =>
-  addresses.map(({ id, queue }) => {
-    const shelf = shelfOf(records, queue)
-    const found = stored(shelf, now, id)
+): ReadonlyArray<Stored> => {
+  records.now = now
+  return addresses.map((address) => {
+    const { id, queue } = address
+    records.expiredWatches.sweep(2)
+    const found = stored(records, now, address)
     if (found.record !== undefined) return found
-    let clients = shelf.watchers.get(id)
-    if (clients === undefined) {
-      clients = new Map()
-      shelf.watchers.set(id, clients)
+    const shelf = shelfOf(records, queue)
+    let watched = shelf.watched.get(id)
+    if (watched === undefined) {
+      watched = { id, shelf, clients: new Map() }
+      shelf.watched.set(id, watched)
     }
-    if (clients.get(client) !== "changes") clients.set(client, interest)
+    const all = interest === "changes" || watched.clients.get(client)?.interest === "changes"
+    watched.clients.set(client, { interest: all ? "changes" : "end", until: now + watchFor })
     return found
   })
+}
 
 /**
  * @category steps
@@ -284,11 +344,10 @@ export const watch = (
  */
 export const unwatch = (records: Records, client: string, addresses: ReadonlyArray<Address>): void => {
   for (const { id, queue } of addresses) {
-    const watchers = records.shelves.get(queue)?.watchers
-    const clients = watchers?.get(id)
-    if (watchers === undefined || clients === undefined) continue
-    clients.delete(client)
-    if (clients.size === 0) watchers.delete(id)
+    const watched = records.shelves.get(queue)?.watched.get(id)
+    if (watched === undefined) continue
+    watched.clients.delete(client)
+    if (watched.clients.size === 0) watched.shelf.watched.delete(id)
   }
 }
 
@@ -311,6 +370,9 @@ export const forget = (
     shelf.notes.delete(id)
     if (!hasRecord(shelf, now, id)) continue // only what has ended
     if (tombstone === undefined) shelf.records.delete(id)
-    else shelf.records.set(id, { id, shelf, value: tombstone.value, expiresAt: now + tombstone.ttl })
+    else {
+      const expiresAt = now + tombstone.ttl
+      shelf.records.set(id, { id, shelf, value: tombstone.value, expiresAt, tombstone: undefined })
+    }
   }
 }

@@ -18,12 +18,17 @@ import type {
   Delivery,
   Demand,
   EndReply,
+  Kept,
+  Meant,
+  Overdue,
   Publication,
   QueueCounts,
   Receipt,
   Settlement,
   SettleReply,
-  Whereabouts
+  Termination,
+  Whereabouts,
+  Written
 } from "../Broker.ts"
 import type { Note } from "../ResultBackend.ts"
 import { DueHeap } from "./DueHeap.ts"
@@ -48,12 +53,16 @@ export interface Store {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (push: Records.Push): Store => ({
-  push,
-  queues: new Map(),
-  records: Records.make(push),
-  expiries: new DueHeap()
-})
+export const make = (push: Records.Push): Store => {
+  const queues: Store["queues"] = new Map()
+  return {
+    push,
+    queues,
+    // a store of results alone knows no queue
+    records: Records.make(push, (queue, id) => queues.get(queue)?.live.has(id)),
+    expiries: new DueHeap()
+  }
+}
 
 /**
  * The queue of that name, which comes into being with its first message or consumer.
@@ -159,7 +168,8 @@ export const claim = (store: Store, now: number, consumer: string, demand: Deman
   const deliveries: Array<Delivery> = []
   if (demand.alone === true) {
     if (queue.reservation?.holder === holder) queue.reservation = undefined
-    if (queue.suspects.head !== undefined) deliveries.push(deliver(store, queue, holder, queue.suspects.head))
+    if (demand.count > 0 && queue.suspects.head !== undefined)
+      deliveries.push(deliver(store, queue, holder, queue.suspects.head))
     // it takes no other work: if it was told of some, that is passed on
     Queue.wake(queue, now, Queue.readyCount(queue), store.push)
     return { deliveries, dueIn: undefined, idle: queue.idle.size, suspect: false }
@@ -277,13 +287,7 @@ const follow = (store: Store, now: number, next: Publication): void => {
 }
 
 /** The message is over: keeps its record, and tells those who wait for it, also when there is none. */
-const finish = (
-  store: Store,
-  queue: Queue.Queue,
-  now: number,
-  id: string,
-  record: { readonly value: string; readonly ttl: number } | undefined
-): void => {
+const finish = (store: Store, queue: Queue.Queue, now: number, id: string, record: Written | undefined): void => {
   if (record !== undefined) Records.keep(store.records, queue.shelf, now, id, record)
   Records.tellEnd(store.records, queue.shelf, id)
 }
@@ -297,17 +301,15 @@ const finish = (
 export const end = (
   store: Store,
   now: number,
-  addresses: ReadonlyArray<Address>,
-  options: {
-    readonly record?: { readonly value: string; readonly ttl: number } | undefined
-    readonly waitingOnly: boolean
-  }
+  terminations: ReadonlyArray<Termination>,
+  meant: Meant
 ): ReadonlyArray<EndReply> =>
-  addresses.map(({ id, queue: name }): EndReply => {
+  terminations.map(({ id, queue: name, record }): EndReply => {
     const queue = store.queues.get(name)
     const entry = queue?.live.get(id)
     if (queue === undefined || entry === undefined) return "absent"
-    if (entry.holder !== undefined && options.waitingOnly) return "active" // it runs
+    if (entry.holder !== undefined && meant !== "any") return "spared" // it runs
+    if (meant === "overdue" && !(entry.expiry !== undefined && entry.expiry.time <= now)) return "spared" // it has run
     queue.live.delete(id)
     Queue.take(entry)
     if (entry.holder !== undefined) {
@@ -315,7 +317,7 @@ export const end = (
       queue.revoked.set(id, entry)
       store.push(revokeChannel(entry.holder.id), JSON.stringify([id, name]))
     }
-    finish(store, queue, now, id, options.record)
+    finish(store, queue, now, id, record)
     return "ended"
   })
 
@@ -323,20 +325,37 @@ export const end = (
  * @category steps
  * @since 0.1.0
  */
-export const locate = (store: Store, { id, queue }: Address): Whereabouts | undefined => {
-  const entry = store.queues.get(queue)?.live.get(id)
-  if (entry === undefined) return undefined
+export const locate = (store: Store, now: number, { id, queue: name }: Address): Whereabouts | Kept | undefined => {
+  const queue = store.queues.get(name)
+  const entry = queue?.live.get(id)
+  if (entry === undefined) {
+    const kept = queue && Records.whatIsKept(queue.shelf, now, id)
+    return kept && { id, queue: name, place: "ended", ...kept }
+  }
   const { due, holder, wire } = entry
   const place = holder !== undefined ? "active" : due !== undefined ? "scheduled" : "queued"
-  return { id, queue, place, wire, dueAt: due?.time }
+  return { id, queue: name, place, wire, dueAt: due?.time }
 }
 
 /**
  * @category steps
  * @since 0.1.0
  */
-export const overdue = (store: Store, now: number, limit: number): ReadonlyArray<Address> =>
-  store.expiries.upTo(now, limit).map(({ id, queue }) => ({ id, queue: queue.name }))
+export const overdue = (
+  store: Store,
+  now: number,
+  { bytes, count }: { readonly count: number; readonly bytes: number }
+): { readonly messages: ReadonlyArray<Overdue>; readonly nextIn: number | undefined } => {
+  const { next, values } = store.expiries.upTo(now, count)
+  const messages: Array<Overdue> = []
+  let size = 0
+  for (const { id, queue, wire } of values) {
+    if (size >= bytes && messages.length > 0) return { messages, nextIn: 0 }
+    messages.push({ id, queue: queue.name, wire })
+    size += wire.length
+  }
+  return { messages, nextIn: next && Math.max(0, next - now) }
+}
 
 /**
  * @category steps

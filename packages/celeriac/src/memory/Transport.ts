@@ -44,11 +44,19 @@ export interface Transport {
 }
 
 /**
+ * Carries everything out at once.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const direct: Transport = { send: (_call, run) => Effect.sync(run), push: () => true }
+
+/**
  * Read when a driver layer is built.
  *
  * @category services
  * @since 0.1.0
  */
 export const Transport: Context.Reference<Transport> = Context.Reference<Transport>("celeriac/memory/Transport", {
-  defaultValue: () => ({ send: (_call, run) => Effect.sync(run), push: () => true })
+  defaultValue: () => direct
 })

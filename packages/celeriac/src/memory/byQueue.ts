@@ -22,7 +22,8 @@ export const byQueue = <A, B, E>(
   }
   return Effect.map(
     Effect.forEach(
-      groups.entries(),
+      // not an iterator: whoever retries runs this once more
+      Array.from(groups),
       ([queue, group]) => Effect.map(send(queue, group.items), (answers) => ({ answers, places: group.places })),
       // all of them before anything that is sent later: servers take a batch with a lower number for a late copy
       { concurrency: "unbounded" }

@@ -22,6 +22,8 @@
  *
  * **Time.** Delays, leases and times to live are cases too, so the cases must be able to let time pass for the server: a
  * driver whose server has a clock of its own gives a `ConformanceTime` that moves it (for Redis: an injected `now`).
+ * Replies and pushes may take their way: the cases wait for each, for 5 seconds of real time at most. A driver that times
+ * out, retries or reconnects by the `Clock` should be built with the live one, for nobody moves the test's for it.
  *
  * @since 0.1.0
  */
@@ -31,6 +33,7 @@ import * as Cases from "./conformance/Case.ts"
 import { claiming } from "./conformance/claiming.ts"
 import { encoding } from "./conformance/encoding.ts"
 import { ending } from "./conformance/ending.ts"
+import { expiring } from "./conformance/expiring.ts"
 import { leasing } from "./conformance/leasing.ts"
 import { notifying } from "./conformance/notifying.ts"
 import { publishing } from "./conformance/publishing.ts"
@@ -74,7 +77,7 @@ export const layerTime: Layer.Layer<ConformanceTime> = Cases.layerTime
 
 /**
  * The rules of `Broker`: publishing and duplicates, order, times, claims, wake-ups, settles and ownership, leases and
- * recovery, ends from outside, and the encoding at the boundary.
+ * recovery, ends from outside, expiry, what is kept of the ended, and the encoding at the boundary.
  *
  * @category suites
  * @since 0.1.0
@@ -87,6 +90,7 @@ export const broker: ReadonlyArray<Case<Cases.BrokerServices>> = [
   ...leasing,
   ...suspecting,
   ...ending,
+  ...expiring,
   ...encoding
 ]
 

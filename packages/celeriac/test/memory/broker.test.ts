@@ -54,7 +54,7 @@ describe("memory broker: one command for each queue", () => {
       yield* publish(message("a", "one"), message("b", "two"))
       const held = [...(yield* claim(consumer, 9, "one")), ...(yield* claim(consumer, 9, "two"))]
       const broker = yield* Broker
-      yield* broker.end(held, { waitingOnly: false })
+      yield* broker.end(held, "any")
       assert.deepStrictEqual(yield* consumer.renew, {
         doubt: false,
         revoked: [
@@ -124,7 +124,7 @@ describe("memory broker: lost replies", () => {
       storm.weather = () => "fair"
       assert.isFalse((yield* consumer.renew).doubt)
       const broker = yield* Broker
-      yield* broker.end([held[0]!], { waitingOnly: false })
+      yield* broker.end([held[0]!], "any")
       assert.isFalse((yield* consumer.renew).doubt)
       assert.deepStrictEqual(yield* consumer.settle(settling(held)), ["refused", "settled"])
       assert.isFalse((yield* consumer.renew).doubt)

@@ -184,6 +184,7 @@ describe("claim: messages that crashed their workers", () => {
 
   const endings: Record<string, (at: ReturnType<typeof crashed>) => void> = {
     "it claims alone": (at) => assert.lengthOf(at.claim("w", 1, { alone: true }), 1),
+    "it passes them on": (at) => assert.lengthOf(at.claim("w", 0, { alone: true }), 0),
     "it closes": (at) => at.leave("w"),
     "it is recovered": (at) => at.crash("w"),
     "its lease has passed since": (at) => {

@@ -26,29 +26,29 @@ const places: Record<string, (at: Rig) => void> = {
 }
 
 describe("end", () => {
-  const table: ReadonlyArray<readonly [place: string, anywhere: string, waitingOnly: string]> = [
+  const table: ReadonlyArray<readonly [place: string, anywhere: string, waiting: string]> = [
     ["waiting", "ended", "ended"],
     ["scheduled", "ended", "ended"],
     ["suspect", "ended", "ended"],
-    ["active", "ended", "active"],
+    ["active", "ended", "spared"],
     ["ended", "absent", "absent"],
     ["unknown", "absent", "absent"]
   ]
   for (const [place, ...replies] of table) {
-    for (const [index, waitingOnly] of [false, true].entries()) {
-      it(`${place}${waitingOnly ? ", only if it waits" : ""}: ${replies[index]}`, () => {
+    for (const [index, meant] of (["any", "waiting"] as const).entries()) {
+      it(`${place}${meant === "waiting" ? ", only if it waits" : ""}: ${replies[index]}`, () => {
         const at = rig()
         at.register("owner", "w")
         places[place]!(at)
-        assert.strictEqual(at.end("a", { waitingOnly, record: "revoked" }), replies[index])
-        const record = { ended: "revoked", active: undefined, absent: place === "ended" ? "first" : undefined }
+        assert.strictEqual(at.end("a", { meant, record: "revoked" }), replies[index])
+        const record = { ended: "revoked", spared: undefined, absent: place === "ended" ? "first" : undefined }
         assert.strictEqual(at.record("a"), record[replies[index] as keyof typeof record])
         const told = at.pushes.filter(([channel]) => channel.startsWith("revoke:"))
-        assert.deepStrictEqual(told, place === "active" && !waitingOnly ? [["revoke:owner", `["a","q"]`]] : [])
+        assert.deepStrictEqual(told, place === "active" && meant === "any" ? [["revoke:owner", `["a","q"]`]] : [])
         if (replies[index] === "ended") {
           assert.deepStrictEqual(at.counts(), [0, 0, 0])
-          assert.isUndefined(Store.locate(at.store, { id: "a", queue: "q" }))
-          assert.strictEqual(at.end("a", { waitingOnly }), "absent")
+          assert.deepStrictEqual(at.locate("a"), { id: "a", queue: "q", place: "ended", record: "revoked", ttl })
+          assert.strictEqual(at.end("a", { meant }), "absent")
         }
         at.now += 10
         const left = [...at.claim("w", 9), ...at.claim("w", 9, { alone: true })]
@@ -100,8 +100,12 @@ describe("locate and counts", () => {
       const dueAt = where === "scheduled" ? at.now + 10 : undefined
       places[place]!(at)
       assert.deepStrictEqual(
-        Store.locate(at.store, { id: "a", queue: "q" }),
-        where === undefined ? undefined : { id: "a", queue: "q", place: where, wire: wire(5), dueAt }
+        at.locate("a"),
+        place === "ended"
+          ? { id: "a", queue: "q", place, record: "first", ttl }
+          : where === undefined
+            ? undefined
+            : { id: "a", queue: "q", place: where, wire: wire(5), dueAt }
       )
       const count = (one: string) => (one === where ? 1 : 0)
       assert.deepStrictEqual(Store.counts(at.store, "q"), {
@@ -116,14 +120,16 @@ describe("locate and counts", () => {
 
   it("of an unknown queue", () => {
     const at = rig()
-    assert.isUndefined(Store.locate(at.store, { id: "a", queue: "q" }))
+    assert.isUndefined(at.locate("a"))
     assert.deepStrictEqual(Store.counts(at.store, "q"), { queued: 0, scheduled: 0, active: 0, dead: 0, deadDropped: 0 })
     assert.strictEqual(at.store.queues.size, 0)
   })
 })
 
 describe("overdue", () => {
-  const overdue = (at: Rig, limit = 9) => Store.overdue(at.store, at.now, limit).map(({ id }) => id)
+  const look = (at: Rig, limits: { readonly count?: number; readonly bytes?: number } = {}) =>
+    Store.overdue(at.store, at.now, { count: 9, bytes: 1000, ...limits })
+  const overdue = (at: Rig) => look(at).messages.map(({ id }) => id)
 
   it("names what waits past its time, in all queues, and no more than asked", () => {
     const at = rig()
@@ -141,11 +147,11 @@ describe("overdue", () => {
     at.now += 1
     assert.deepStrictEqual(overdue(at).toSorted(), ["a", "d", "e"])
     assert.deepStrictEqual(overdue(at).toSorted(), ["a", "d", "e"])
-    assert.lengthOf(overdue(at, 2), 2)
-    assert.deepStrictEqual(
-      Store.overdue(at.store, at.now, 9).find(({ id }) => id === "e"),
-      { id: "e", queue: "other" }
-    )
+    assert.strictEqual(look(at).nextIn, 1)
+    const { messages, nextIn } = look(at, { count: 2 })
+    assert.deepStrictEqual([messages.length, nextIn], [2, 0])
+    const e = look(at).messages.find(({ id }) => id === "e")
+    assert.deepStrictEqual(e, { id: "e", queue: "other", wire: wire(5) })
   })
 
   const lives: ReadonlyArray<readonly [name: string, live: (at: Rig) => void, named: boolean]> = [
@@ -170,6 +176,9 @@ describe("overdue", () => {
       live(at)
       at.now += 5
       assert.deepStrictEqual(overdue(at), named ? ["a"] : [])
+      // as overdue it is ended by the same rule
+      const reply = at.end("a", { meant: "overdue" })
+      assert.strictEqual(reply, named ? "ended" : at.store.queues.get("q")!.live.has("a") ? "spared" : "absent")
       if (!named) assert.strictEqual(at.store.expiries.size, 0)
     })
   }

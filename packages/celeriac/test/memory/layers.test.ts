@@ -3,7 +3,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Broker, wakeChannel } from "../../src/Broker.ts"
@@ -92,7 +91,7 @@ describe("memory layers: pushes", () => {
       yield* publish("a", "b")
       yield* results.watch("client", [{ id: "a", queue: "q" }], "end")
       const [a, b] = yield* claim(consumer)
-      yield* broker.end([b!], { waitingOnly: false })
+      yield* broker.end([b!], "any")
       yield* consumer.settle(settling([a!], ackWith("done")))
       yield* settled
       assert.deepStrictEqual(woken, ["reset", "q"])
@@ -135,7 +134,9 @@ describe("memory result backend", () => {
       )
       assert.deepStrictEqual(yield* results.commit([{ ...a, value: "done", ttl }]), ["committed"])
       assert.deepStrictEqual(yield* results.commit([{ ...a, value: "again", ttl }]), ["lost"])
-      assert.deepStrictEqual(yield* results.read([a]), [{ record: "done", progress: undefined, attempts: [] }])
+      assert.deepStrictEqual(yield* results.read([a]), [
+        { record: "done", progress: undefined, attempts: [], live: undefined }
+      ])
       yield* results.unwatch("client", [a])
       yield* results.forget([a], undefined)
       assert.strictEqual((yield* results.read([a]))[0]!.record, undefined)
@@ -169,7 +170,9 @@ describe("memory layers: time", () => {
       )
       assert.deepStrictEqual(yield* claim(consumer), [])
       yield* TestClock.adjust("500 millis")
-      assert.deepStrictEqual(yield* broker.overdue(9), [expiring!])
+      const limits = { count: 9, bytes: 1000 }
+      const overdue = { messages: [{ ...expiring!, wire: wire(5) }], nextIn: undefined }
+      assert.deepStrictEqual(yield* broker.overdue(limits), overdue)
       yield* TestClock.adjust("500 millis")
       const held = yield* claim(consumer)
       assert.deepStrictEqual(ids(held), ["a"])
@@ -186,9 +189,9 @@ describe("memory layers: time", () => {
       const broker = yield* Broker
       const consumer = yield* consume()
       yield* publish("a")
-      assert.strictEqual((yield* broker.locate({ id: "a", queue: "q" })).pipe(Option.getOrThrow).place, "queued")
+      assert.strictEqual((yield* broker.locate([{ id: "a", queue: "q" }]))[0]?.place, "queued")
       yield* consumer.settle(settling(yield* claim(consumer), { _tag: "Ack", dead: "poison" }))
-      assert.isTrue(Option.isNone(yield* broker.locate({ id: "a", queue: "q" })))
+      assert.deepStrictEqual(yield* broker.locate([{ id: "a", queue: "q" }]), [undefined])
       assert.deepStrictEqual(yield* broker.deadLetters("q", { limit: 5 }), [
         { id: "a", queue: "q", wire: wire(5), reason: "poison", diedAt: 0 }
       ])

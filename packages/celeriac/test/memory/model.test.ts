@@ -277,9 +277,9 @@ const live = (seed: number) => {
     } else if (what < 86) {
       const id = `m${1 + roll(ids + 1)}`
       const record = { value: `revoked ${++written}`, ttl }
-      const waitingOnly = chance(30)
+      const meant = chance(30) ? "waiting" : "any"
       send(`end ${id}`, () => {
-        const [reply] = Store.end(store, now, [{ id, queue: name }], { record, waitingOnly })
+        const [reply] = Store.end(store, now, [{ id, queue: name, record }], meant)
         if (reply === "ended") seen.revoked++
       })
     } else if (what < 89) {

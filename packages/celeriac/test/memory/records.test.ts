@@ -1,18 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Records from "../../src/memory/Records.ts"
 import type { Interest, Note, Stored } from "../../src/ResultBackend.ts"
-import { maxAttemptNotes } from "../../src/ResultBackend.ts"
+import { maxAttemptNotes, watchFor } from "../../src/ResultBackend.ts"
 import { ack, ackWith, queue, release, rig, ttl, wire } from "./rig.ts"
 import type { Rig } from "./rig.ts"
 
 const a = { id: "a", queue }
 const empty: Stored = { record: undefined, progress: undefined, attempts: [] }
 
+/** What is stored; whether the message lives has a test of its own. */
+const stored = ({ attempts, progress, record }: Stored): Stored => ({ record, progress, attempts })
+
 const commit = (at: Rig, value: string, id = "a", life = ttl) =>
   Records.commit(at.store.records, at.now, [{ id, queue, value, ttl: life }])[0]
-const read = (at: Rig, id = "a") => Records.read(at.store.records, at.now, [{ id, queue }])[0]!
+const read = (at: Rig, id = "a") => stored(Records.read(at.store.records, at.now, [{ id, queue }])[0]!)
 const watch = (at: Rig, client: string, interest: Interest, id = "a") =>
-  Records.watch(at.store.records, at.now, client, [{ id, queue }], interest)[0]!
+  stored(Records.watch(at.store.records, at.now, client, [{ id, queue }], interest)[0]!)
 /** What clients were told since the last call: the client and the address. */
 const told = (at: Rig) => at.pushes.splice(0).filter(([channel]) => channel.startsWith("reply:"))
 const toldTo = (client: string, id = "a") => [`reply:${client}`, JSON.stringify([id, queue])] as const
@@ -234,7 +237,7 @@ describe("watch", () => {
     at.settle("w", [delivery], ackWith("done"))
     assert.deepStrictEqual(told(at), [toldTo("c")])
     assert.deepStrictEqual(watch(at, "c", "end"), { ...empty, record: "done" })
-    assert.strictEqual(at.store.records.shelves.get(queue)!.watchers.size, 0)
+    assert.strictEqual(at.store.records.shelves.get(queue)!.watched.size, 0)
   })
 
   const ends: Record<string, (at: Rig) => void> = {
@@ -309,6 +312,69 @@ describe("watch", () => {
     assert.deepStrictEqual(told(at), [toldTo("c2")])
     watch(at, "c1", "end", "b")
     Records.unwatch(at.store.records, "c1", [{ id: "b", queue }])
-    assert.strictEqual(at.store.records.shelves.get(queue)!.watchers.size, 0)
+    assert.strictEqual(at.store.records.shelves.get(queue)!.watched.size, 0)
+  })
+
+  it("a client that does not ask again is forgotten, one that does is not", () => {
+    const { at } = held()
+    const dead = Array.from({ length: 500 }, (_, index) => `m${index}`)
+    for (const id of dead) watch(at, "dead", "end", id)
+    watch(at, "lives", "end")
+    for (let turn = 0; turn < 20; turn++) {
+      at.now += watchFor / 10
+      for (let count = 0; count < 50; count++) watch(at, "lives", "end")
+    }
+    assert.deepStrictEqual(Array.from(at.store.records.shelves.get(queue)!.watched.keys()), ["a"])
+    commit(at, "done")
+    assert.deepStrictEqual(told(at), [toldTo("lives")])
+  })
+})
+
+describe("whether a message lives", () => {
+  const lives = (at: Rig, id = "a") => Records.read(at.store.records, at.now, [{ id, queue }])[0]!.live
+
+  it("is told by the store that holds the queue", () => {
+    const { at, delivery } = held()
+    assert.strictEqual(lives(at), true)
+    assert.strictEqual(Records.watch(at.store.records, at.now, "c", [a], "end")[0]!.live, true)
+    assert.strictEqual(lives(at, "unknown"), false)
+    at.settle("w", [delivery], ackWith("done"))
+    assert.strictEqual(lives(at), false)
+  })
+
+  it("is not known to a store of results alone", () => {
+    const at = rig()
+    commit(at, "done")
+    assert.isUndefined(lives(at))
+  })
+})
+
+describe("a tombstone", () => {
+  const lasting = { value: "done", ttl: 5, tombstone: { value: "gone", ttl: 20 } }
+
+  it("takes the place of a value whose time is over, also in memory, and goes in its turn", () => {
+    const at = rig()
+    at.publish(["q"])
+    Records.commit(at.store.records, at.now, [{ ...a, ...lasting }])
+    const kept = at.store.records.shelves.get(queue)!.records
+    assert.strictEqual(at.record("a"), "done")
+    assert.deepInclude(at.locate("a"), { record: "done", ttl: 20 })
+    at.now += 5
+    // by the sweep that comes with other writes, not by a look
+    commit(at, "x", "b")
+    assert.strictEqual(kept.get("a")!.value, "gone")
+    assert.deepInclude(at.locate("a"), { record: "gone", ttl: 15 })
+    assert.strictEqual(commit(at, "again"), "lost")
+    at.now += 15
+    assert.isUndefined(at.record("a"))
+    assert.isFalse(kept.has("a"))
+    assert.strictEqual(commit(at, "again"), "committed")
+  })
+
+  it("is not missed by who looks long after its end", () => {
+    const at = rig()
+    Records.commit(at.store.records, at.now, [{ ...a, ...lasting }])
+    at.now += 20
+    assert.isUndefined(at.record("a"))
   })
 })

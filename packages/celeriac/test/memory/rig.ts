@@ -3,7 +3,7 @@
  */
 import { assert } from "@effect/vitest"
 import { wakeChannel } from "../../src/Broker.ts"
-import type { Batch, Delivery, Demand, Disposition, Publication, Settlement } from "../../src/Broker.ts"
+import type { Batch, Delivery, Demand, Disposition, Meant, Publication, Settlement } from "../../src/Broker.ts"
 import * as Leases from "../../src/memory/Leases.ts"
 import * as Records from "../../src/memory/Records.ts"
 import * as Store from "../../src/memory/Store.ts"
@@ -52,7 +52,8 @@ export interface Rig {
   readonly heldBy: (consumer: string) => ReadonlyArray<Delivery>
   /** Closes a consumer. */
   readonly leave: (consumer: string) => void
-  readonly end: (id: string, options?: { readonly waitingOnly?: boolean; readonly record?: string }) => string
+  readonly end: (id: string, options?: { readonly meant?: Meant; readonly record?: string }) => string
+  readonly locate: (id: string, queue?: string) => ReturnType<typeof Store.locate>
   readonly note: (delivery: Delivery, consumer: string, value: string, kind?: Note["kind"]) => string
   readonly record: (id: string) => string | undefined
   readonly counts: () => readonly [queued: number, scheduled: number, active: number]
@@ -118,11 +119,14 @@ export const rig = (): Rig => {
     },
     heldBy: (consumer) => Leases.reconcile(store, self.now, queue, consumer, lease, []).found,
     leave: (consumer) => Leases.close(store, self.now, queue, consumer),
-    end: (id, { record, waitingOnly = false } = {}) =>
-      Store.end(store, self.now, [{ id, queue }], {
-        waitingOnly,
-        record: record === undefined ? undefined : { value: record, ttl }
-      })[0]!,
+    end: (id, { meant = "any", record } = {}) =>
+      Store.end(
+        store,
+        self.now,
+        [{ id, queue, record: record === undefined ? undefined : { value: record, ttl } }],
+        meant
+      )[0]!,
+    locate: (id, of = queue) => Store.locate(store, self.now, { id, queue: of }),
     note: (delivery, consumer, value, kind = "progress") =>
       Store.note(store, self.now, [{ id: delivery.id, queue, kind, consumer, fence: delivery.fence, value, ttl }])[0]!,
     record: (id) => Records.read(store.records, self.now, [{ id, queue }])[0]!.record,

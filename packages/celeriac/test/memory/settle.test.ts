@@ -68,7 +68,7 @@ describe("settle: only what the consumer owns", () => {
         assert.deepStrictEqual(at.counts(), before)
         assert.isUndefined(at.record("a"))
         assert.deepStrictEqual(Store.deadLetters(at.store, "q", 9), [])
-        assert.isUndefined(Store.locate(at.store, { id: "next", queue: "elsewhere" }))
+        assert.isUndefined(at.locate("next", "elsewhere"))
         assert.isUndefined(at.store.records.shelves.get("q")?.notes.get("a"))
         const [now] = Array.from(at.store.queues.get("q")!.live.values())
         if (now !== undefined) assert.strictEqual(now.wire, wire(5))
@@ -108,7 +108,7 @@ describe("settle: ack", () => {
     assert.deepStrictEqual(at.settle("w", at.claim("w")), ["settled"])
     assert.deepStrictEqual(at.counts(), [0, 0, 0])
     assert.isUndefined(at.record("a"))
-    assert.isUndefined(Store.locate(at.store, { id: "a", queue: "q" }))
+    assert.isUndefined(at.locate("a"))
   })
 
   it("stores the record in the same step", () => {
@@ -201,7 +201,7 @@ describe("settle: reschedule", () => {
   it("with a delay waits among the scheduled, in the new wire form", () => {
     const at = after({ _tag: "Reschedule", wire: wire(9, "again"), delay: 5, to: "tail" })
     assert.deepStrictEqual(at.counts(), [1, 2, 0])
-    assert.deepStrictEqual(Store.locate(at.store, { id: "x", queue: "q" }), {
+    assert.deepStrictEqual(at.locate("x"), {
       id: "x",
       queue: "q",
       place: "scheduled",
@@ -222,7 +222,7 @@ describe("settle: reschedule", () => {
   it("adds its note to the history of attempts", () => {
     const at = after({ _tag: "Reschedule", delay: 5, to: "tail", note: { value: "failed", ttl } })
     assert.deepStrictEqual(Records.read(at.store.records, at.now, [{ id: "x", queue: "q" }]), [
-      { record: undefined, progress: undefined, attempts: ["failed"] }
+      { record: undefined, progress: undefined, attempts: ["failed"], live: true }
     ])
   })
 })

@@ -88,10 +88,33 @@ describe("DueHeap", () => {
   it("lists those whose time has come, and no more than asked", () => {
     const heap = new DueHeap<number>()
     for (let time = 100; time > 0; time--) heap.add(time, time)
-    assert.deepStrictEqual(new Set(heap.upTo(3, 10)), new Set([1, 2, 3]))
-    assert.lengthOf(heap.upTo(100, 10), 10)
-    assert.deepStrictEqual(heap.upTo(0, 10), [])
+    const { next, values } = heap.upTo(3, 10)
+    assert.deepStrictEqual([new Set(values), next], [new Set([1, 2, 3]), 4])
+    assert.deepStrictEqual(heap.upTo(0, 10), { values: [], next: 1 })
+    assert.deepStrictEqual(new Set(heap.upTo(1000, 100).values).size, 100)
+    assert.isUndefined(heap.upTo(1000, 100).next)
     assert.strictEqual(heap.size, 100)
+  })
+
+  it("says which comes first of those that it does not list", () => {
+    const roll = dice(3)
+    const heap = new DueHeap<number>()
+    const times = Array.from({ length: 300 }, () => roll(50))
+    for (const time of times) heap.add(time, time)
+    for (const [now, limit] of [
+      [10, 1000],
+      [25, 3],
+      [49, 40],
+      [100, 299],
+      [0, 0]
+    ] as const) {
+      const { next, values } = heap.upTo(now, limit)
+      const left = times.toSorted((one, other) => one - other)
+      for (const value of values) left.splice(left.indexOf(value), 1)
+      assert.strictEqual(next, left[0])
+      assert.isAtMost(values.length, limit)
+      assert.isTrue(values.every((value) => value <= now))
+    }
   })
 })
 

@@ -3,7 +3,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import { Broker } from "../../src/Broker.ts"
 import { Notifier } from "../../src/Notifier.ts"
 import { Faults, TaskTest } from "../../src/testing/index.ts"
@@ -15,7 +14,7 @@ describe("Faults", () => {
       broker.publish({ publisher: "p", sequence: 1, resend, messages: [{ id, queue: "q", wire: "15{}" }] })
     )
   const isThere = (id: string) =>
-    Effect.flatMap(Broker, (broker) => Effect.map(broker.locate({ id, queue: "q" }), Option.isSome))
+    Effect.flatMap(Broker, (broker) => Effect.map(broker.locate([{ id, queue: "q" }]), ([where]) => where !== undefined))
 
   interface Case {
     readonly plan: (faults: Faults.Faults["Service"]) => Effect.Effect<void>

@@ -11,9 +11,8 @@ import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import type { Broker, Consumer, SettleReply, Settlement } from "../../Broker.ts"
 import type { Note, ResultBackend } from "../../ResultBackend.ts"
-import * as TaskId from "../../TaskId.ts"
-import * as TaskRecord from "../../TaskRecord.ts"
 import * as Coalescer from "../Coalescer.ts"
+import { tombstoneOf } from "../endings.ts"
 
 const batchSize = 200
 
@@ -82,14 +81,10 @@ export const make = Effect.fnUntraced(function* (options: {
 const refused = (settlements: ReadonlyArray<Settlement>): ReadonlyArray<SettleReply> => settlements.map(() => "refused")
 
 /** The broker keeps a tombstone, by which it knows the id of a message that ended. */
-const withoutRecord = (settlement: Settlement, ttl: number): Settlement => {
+const withoutRecord = (settlement: Settlement, dedupeWindow: number): Settlement => {
   const { disposition } = settlement
   if (disposition._tag === "Reschedule") return { ...settlement, disposition: { ...disposition, note: undefined } }
   if (disposition.record === undefined) return settlement
-  // an id of the caller's comes again: while its record lives, a second message would get the first one's result
-  const record = {
-    value: TaskRecord.tombstone(disposition.record.value),
-    ttl: TaskId.isGenerated(settlement.delivery.id) ? ttl : disposition.record.ttl
-  }
+  const record = tombstoneOf(settlement.delivery.id, disposition.record, dedupeWindow)
   return { ...settlement, disposition: { ...disposition, record } }
 }

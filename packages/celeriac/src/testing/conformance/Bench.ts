@@ -2,10 +2,8 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import {
-  type Address,
   Broker,
   type BrokerError,
   type Claim,
@@ -14,12 +12,15 @@ import {
   type Demand,
   type Disposition,
   type EndReply,
+  type Kept,
+  type Meant,
   type Publication,
   type Receipt,
   type Settlement,
   type SettleReply,
   type Suspect,
-  wakeChannel
+  wakeChannel,
+  type Whereabouts
 } from "../../Broker.ts"
 import * as TaskId from "../../TaskId.ts"
 import { equal } from "../internal/expect.ts"
@@ -85,12 +86,13 @@ export interface Bench {
   ) => Effect.Effect<void, BrokerError>
   readonly end: (
     ids: ReadonlyArray<string>,
-    options?: { readonly waitingOnly?: boolean; readonly record?: string }
+    options?: { readonly meant?: Meant; readonly record?: string }
   ) => Effect.Effect<ReadonlyArray<EndReply>, BrokerError>
   /** Lets the lease of a consumer end, and another one give its messages back. Answers how many. */
   readonly crash: (consumer: Consumer, peer: Consumer) => Effect.Effect<number, BrokerError>
   /** As a peer sees it when it renews. */
   readonly suspectOf: (consumer: Consumer, peer: Consumer) => Effect.Effect<Suspect, BrokerError>
+  readonly locate: (id: string) => Effect.Effect<Whereabouts | Kept | undefined, BrokerError>
   /** Where the message is: `undefined` for nowhere. */
   readonly place: (id: string) => Effect.Effect<string | undefined, BrokerError>
   readonly hasCounts: (
@@ -171,6 +173,8 @@ export const bench: Effect.Effect<Bench, never, BrokerServices> = Effect.gen(fun
   const settle: Bench["settle"] = (consumer, deliveries, disposition = ack, continuations) =>
     consumer.settle(deliveries.map((delivery) => ({ delivery, disposition, continuations })))
 
+  const locate: Bench["locate"] = (id) => Effect.map(broker.locate([{ id, queue }]), ([found]) => found)
+
   const suspectOf: Bench["suspectOf"] = Effect.fnUntraced(function* (consumer, peer) {
     const { suspects } = yield* peer.renew
     const suspect = suspects.find((suspect) => suspect.consumer === consumer.id)
@@ -223,10 +227,10 @@ export const bench: Effect.Effect<Bench, never, BrokerServices> = Effect.gen(fun
           )
         )
       ),
-    end: (ids, { record, waitingOnly = false } = {}) =>
+    end: (ids, { meant = "any", record } = {}) =>
       broker.end(
-        ids.map((id): Address => ({ id, queue })),
-        { waitingOnly, record: record === undefined ? undefined : { value: record, ttl } }
+        ids.map((id) => ({ id, queue, record: record === undefined ? undefined : { value: record, ttl } })),
+        meant
       ),
     crash: Effect.fnUntraced(function* (consumer, peer) {
       // long enough that it is silent, the peer never is
@@ -236,7 +240,8 @@ export const bench: Effect.Effect<Bench, never, BrokerServices> = Effect.gen(fun
       return yield* recoverAll(peer, suspect)
     }),
     suspectOf,
-    place: (id) => Effect.map(broker.locate({ id, queue }), (found) => Option.getOrUndefined(found)?.place),
+    locate,
+    place: (id) => Effect.map(locate(id), (found) => found?.place),
     hasCounts: (expected, what) =>
       Effect.flatMap(broker.counts(queue), ({ active, dead, queued, scheduled }) =>
         equal({ active, dead, queued, scheduled }, { active: 0, dead: 0, queued: 0, scheduled: 0, ...expected }, what)

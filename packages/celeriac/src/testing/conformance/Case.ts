@@ -24,6 +24,11 @@ export class ConformanceTime extends Context.Service<
     readonly now: Effect.Effect<number>
     /** Lets this much time pass for the server. */
     readonly advance: (duration: Duration.Duration) => Effect.Effect<void>
+    /**
+     * How long a push may be under way while a later one on the same channel has come: servers of several nodes. Real time;
+     * default 0.
+     */
+    readonly pushLag?: Duration.Duration | undefined
   }
 >()("celeriac/testing/ConformanceTime") {}
 

@@ -14,8 +14,12 @@ export const encoding: ReadonlyArray<Case<BrokerServices>> = [
         const at = yield* bench
         const [id] = yield* at.add([{ wire }])
         const owner = yield* at.consumer()
-        const located = yield* at.broker.locate({ id: id!, queue: at.queue })
-        yield* equal(located._tag === "Some" && located.value.wire === wire, true, "whether locate tells the same text")
+        const located = yield* at.locate(id!)
+        yield* equal(
+          located !== undefined && located.place !== "ended" && located.wire === wire,
+          true,
+          "whether locate tells the same text"
+        )
         const deliveries = yield* at.take(owner)
         yield* equal(
           deliveries.map((delivery) => delivery.wire === wire),

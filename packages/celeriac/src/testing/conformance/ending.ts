@@ -1,17 +1,16 @@
-/** Ends from outside, expiry, and looking: where messages are, and how many. */
+/** Ends from outside, and looking: where messages are, what is kept of them, and how many there are. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { Scope } from "effect/Scope"
-import { type Delivery, type EndReply, revokeChannel } from "../../Broker.ts"
+import { type Delivery, type EndReply, revokeChannel, type Written } from "../../Broker.ts"
 import { equal } from "../internal/expect.ts"
-import { ack, type Bench, bench, leaving, release, ttl, wireOf } from "./Bench.ts"
+import { ack, ackWith, type Bench, bench, leaving, release, ttl, wireOf } from "./Bench.ts"
 import { type BrokerServices, type Case, rule, rules } from "./Case.ts"
 import { listen } from "./listening.ts"
 
 type Step<A> = Effect.Effect<A, Effect.Error<Case<never>["effect"]>, BrokerServices | Scope>
 
-/** A message in each place: its id, and what `end` answers, without and with `waitingOnly`. */
-const places: Record<string, readonly [bring: (at: Bench) => Step<string>, any: EndReply, waitingOnly: EndReply]> = {
+/** A message in each place: its id, and what `end` answers when any are meant, and when waiting ones are. */
+const places: Record<string, readonly [bring: (at: Bench) => Step<string>, any: EndReply, waiting: EndReply]> = {
   waiting: [(at) => Effect.map(at.add(1), ([id]) => id!), "ended", "ended"],
   scheduled: [(at) => Effect.map(at.add([{ delay: 5000 }]), ([id]) => id!), "ended", "ended"],
   running: [
@@ -22,7 +21,7 @@ const places: Record<string, readonly [bring: (at: Bench) => Step<string>, any: 
         return id!
       }),
     "ended",
-    "active"
+    "spared"
   ],
   "waiting for another attempt": [
     (at) =>
@@ -70,25 +69,43 @@ const laters: Record<
   reconciles: (_at, held, owner) => owner.reconcile(held)
 }
 
-const expired = (at: Bench): Step<ReadonlyArray<string>> =>
-  Effect.map(at.broker.overdue(1000), (addresses) =>
-    addresses
-      .filter(({ queue }) => queue === at.queue)
-      .map(({ id }) => id)
-      .toSorted()
-  )
+/** How a message ends whose record is kept for 5 seconds. */
+const endings: Record<string, (at: Bench, id: string) => Step<unknown>> = {
+  "was acknowledged": (at) =>
+    Effect.flatMap(at.consumer(), (owner) =>
+      Effect.flatMap(at.take(owner), (held) =>
+        at.settle(owner, held, { _tag: "Ack", record: { value: "value", ttl: 5000 } })
+      )
+    ),
+  "was ended while it waited": (at, id) =>
+    at.broker.end([{ id, queue: at.queue, record: { value: "value", ttl: 5000 } }], "waiting"),
+  "was ended while it was held": (at, id) =>
+    Effect.andThen(
+      Effect.flatMap(at.consumer(), (owner) => at.take(owner)),
+      at.broker.end([{ id, queue: at.queue, record: { value: "value", ttl: 5000 } }], "any")
+    )
+}
+
+/** How the message "own" ends with this record. */
+const lasting: Record<string, (at: Bench, record: Written) => Step<unknown>> = {
+  "of an ack": (at, record) =>
+    Effect.flatMap(at.consumer(), (owner) =>
+      Effect.flatMap(at.take(owner), (held) => at.settle(owner, held, { _tag: "Ack", record }))
+    ),
+  "of an end": (at, record) => at.broker.end([{ id: "own", queue: at.queue, record }], "any")
+}
 
 export const ending: ReadonlyArray<Case<BrokerServices>> = [
   ...rules<BrokerServices, (typeof places)[string]>(
     (title) => `end: a message that is ${title}`,
     places,
-    ([bring, any, waitingOnly]) =>
+    ([bring, any, waiting]) =>
       Effect.gen(function* () {
         const at = yield* bench
         const first = yield* bring(at)
         const before = yield* at.place(first)
-        yield* equal(yield* at.end([first], { waitingOnly: true }), [waitingOnly], "the reply for waiting ones only")
-        yield* equal(yield* at.place(first), waitingOnly === "ended" ? undefined : before, "where it is then")
+        yield* equal(yield* at.end([first], { meant: "waiting" }), [waiting], "the reply for waiting ones only")
+        yield* equal(yield* at.place(first), waiting === "ended" ? undefined : before, "where it is then")
         const second = yield* bring(at)
         yield* equal(yield* at.end([second]), [any], "the reply")
         yield* equal(yield* at.place(second), undefined, "where it is then")
@@ -112,9 +129,9 @@ export const ending: ReadonlyArray<Case<BrokerServices>> = [
           { id: waiting!, queue: at.queue },
           { id: waiting!, queue: other }
         ],
-        { waitingOnly: true }
+        "waiting"
       )
-      yield* equal(replies, ["absent", "ended", "active", "ended", "absent"], "the replies")
+      yield* equal(replies, ["absent", "ended", "spared", "ended", "absent"], "the replies")
     })
   ),
 
@@ -200,7 +217,128 @@ export const ending: ReadonlyArray<Case<BrokerServices>> = [
     })
   ),
 
-  rule("locate: tells the place, the text, and the due time", () =>
+  rule("end: each message gets a record of its own", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      const ids = yield* at.add(3)
+      yield* at.take(yield* at.consumer())
+      const replies = yield* at.broker.end(
+        ids.map((id, index) => ({
+          id,
+          queue: at.queue,
+          record: index === 1 ? undefined : { value: `record ${index}`, ttl }
+        })),
+        "any"
+      )
+      yield* equal(replies, ["ended", "ended", "ended"], "the replies")
+      const kept = yield* Effect.forEach(ids, at.locate)
+      yield* equal(
+        kept.map((found) => (found?.place === "ended" ? found.record : found)),
+        ["record 0", undefined, "record 2"],
+        "what is kept"
+      )
+    })
+  ),
+
+  ...rules<BrokerServices, (typeof endings)[string]>(
+    (title) => `locate: tells what is kept of a message that ${title}, and for how long`,
+    endings,
+    (bring) =>
+      Effect.gen(function* () {
+        const at = yield* bench
+        const [id] = yield* at.add(1)
+        yield* bring(at, id!)
+        const kept = (record: string, ttl: number) => ({
+          id: id!,
+          queue: at.queue,
+          place: "ended" as const,
+          record,
+          ttl
+        })
+        yield* equal(yield* at.locate(id!), kept("value", 5000), "at first")
+        yield* at.advance(4999)
+        yield* equal(yield* at.locate(id!), kept("value", 1), "a moment before its time is over")
+        yield* at.advance(1)
+        yield* equal(yield* at.locate(id!), undefined, "when its time is over")
+      })
+  ),
+
+  rule("locate: of a message that was given back there is a place, of one that ended without a record nothing", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      const [id] = yield* at.add(1)
+      const owner = yield* at.consumer()
+      yield* at.settle(owner, yield* at.take(owner), release)
+      yield* equal(yield* at.place(id!), "queued", "where it is")
+      yield* at.settle(owner, yield* at.take(owner))
+      yield* equal(yield* at.locate(id!), undefined, "what is kept")
+    })
+  ),
+
+  ...rules<BrokerServices, (typeof lasting)[string]>(
+    (title) => `tombstone: takes the place of a record whose time is over: ${title}`,
+    lasting,
+    (bring) =>
+      Effect.gen(function* () {
+        const at = yield* bench
+        yield* at.add([{ id: "own", checked: true }])
+        yield* bring(at, { value: "value", ttl: 5000, tombstone: { value: "tombstone", ttl: 60_000 } })
+        const kept = Effect.map(at.locate("own"), (found) =>
+          found?.place === "ended" ? [found.record, found.ttl] : undefined
+        )
+        yield* at.advance(4999)
+        yield* equal(yield* kept, ["value", 55_001], "a moment before the record's end")
+        yield* at.advance(1)
+        yield* equal(yield* kept, ["tombstone", 55_000], "after it")
+        yield* equal(yield* at.isFree("own"), false, "whether the id is free then")
+        yield* at.advance(54_999)
+        yield* equal(yield* at.isFree("own"), false, "whether the id is free a moment before the tombstone's end")
+        yield* at.advance(1)
+        yield* equal(yield* kept, undefined, "what is kept after it")
+        yield* equal(yield* at.isFree("own"), true, "whether the id is free after it")
+      })
+  ),
+
+  rule("forget: what is kept is replaced by the tombstone, or removed, and the id is free when nothing is left", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      yield* at.add([
+        { id: "one", checked: true },
+        { id: "two", checked: true }
+      ])
+      yield* at.end(["one", "two"], { record: "revoked" })
+      const tombstone = { value: "tombstone", ttl: 5000 }
+      for (const turn of ["once", "twice"]) {
+        yield* at.broker.forget([{ id: "one", queue: at.queue }], tombstone)
+        yield* at.broker.forget([{ id: "two", queue: at.queue }], undefined)
+        const one = yield* at.locate("one")
+        yield* equal(one?.place === "ended" ? one.record : one, "tombstone", `what is kept, forgotten ${turn}`)
+        yield* equal(yield* at.locate("two"), undefined, `what is kept of the other, forgotten ${turn}`)
+      }
+      yield* equal(yield* at.isFree("two"), true, "whether the id is free without a tombstone")
+      yield* at.advance(4999)
+      yield* equal(yield* at.isFree("one"), false, "whether the id is free while the tombstone lives")
+      yield* at.advance(1)
+      yield* equal(yield* at.isFree("one"), true, "whether the id is free after it")
+    })
+  ),
+
+  rule("forget: a message that has not ended stays as it is", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      const [waiting, held] = yield* at.add(2)
+      const owner = yield* at.consumer()
+      const deliveries = yield* at.take(owner)
+      yield* at.broker.forget(
+        [waiting!, held!].map((id) => ({ id, queue: at.queue })),
+        { value: "tombstone", ttl }
+      )
+      yield* at.hasCounts({ queued: 1, active: 1 }, "the messages")
+      yield* equal(yield* at.settle(owner, deliveries, ackWith("over")), ["settled"], "the reply")
+    })
+  ),
+
+  rule("locate: tells the place, the text, and the due time, also of many queues", () =>
     Effect.gen(function* () {
       const at = yield* bench
       const now = yield* at.now
@@ -211,16 +349,25 @@ export const ending: ReadonlyArray<Case<BrokerServices>> = [
         { wire: texts[2]!, delay: 7000 }
       ])
       yield* at.take(yield* at.consumer())
-      const located = yield* Effect.forEach([held!, waiting!, scheduled!], (id) =>
-        at.broker.locate({ id, queue: at.queue })
-      )
+      const other = yield* at.fresh("other")
+      const [there] = yield* at.add([{ queue: other, wire: wireOf(5, "there") }])
+      const located = yield* at.broker.locate([
+        { id: held!, queue: at.queue },
+        { id: held!, queue: other },
+        { id: waiting!, queue: at.queue },
+        { id: there!, queue: other },
+        { id: scheduled!, queue: at.queue }
+      ])
       const expected = [
         { id: held!, queue: at.queue, place: "active", wire: texts[0]!, dueAt: undefined },
+        undefined,
         { id: waiting!, queue: at.queue, place: "queued", wire: texts[1]!, dueAt: undefined },
+        { id: there!, queue: other, place: "queued", wire: wireOf(5, "there"), dueAt: undefined },
         { id: scheduled!, queue: at.queue, place: "scheduled", wire: texts[2]!, dueAt: now + 7000 }
       ] as const
-      yield* equal(located, expected.map(Option.some), "what is told")
-      yield* equal(yield* at.broker.locate({ id: held!, queue: `${at.queue}-not` }), Option.none(), "on another queue")
+      yield* equal(located, expected, "what is told, in the order of the addresses")
+      yield* equal(yield* at.broker.locate([]), [], "what is told of nothing")
+      yield* equal(yield* at.broker.locate([{ id: held!, queue: `${at.queue}-not` }]), [undefined], "on another queue")
     })
   ),
 
@@ -242,45 +389,6 @@ export const ending: ReadonlyArray<Case<BrokerServices>> = [
       yield* equal((yield* at.broker.queues).includes(at.queue), false, "before")
       yield* at.consumer()
       yield* equal((yield* at.broker.queues).includes(at.queue), true, "after")
-    })
-  ),
-
-  rule("overdue: waiting and scheduled messages past their time, whoever consumes them", () =>
-    Effect.gen(function* () {
-      const at = yield* bench
-      const now = yield* at.now
-      const [waiting, scheduled, later] = yield* at.add([
-        { expiresAt: now + 1000 },
-        { expiresAt: now + 1000, delay: 60_000 },
-        { expiresAt: now + 2000 },
-        {}
-      ])
-      yield* equal(yield* expired(at), [], "at first")
-      yield* at.advance(999)
-      yield* equal(yield* expired(at), [], "a moment before")
-      yield* at.advance(1)
-      yield* equal(yield* expired(at), [waiting!, scheduled!].toSorted(), "when the time has come")
-      yield* at.advance(1000)
-      yield* equal(yield* expired(at), [waiting!, scheduled!, later!].toSorted(), "a second later")
-      yield* at.end([waiting!])
-      yield* equal(yield* expired(at), [scheduled!, later!].toSorted(), "when one was ended")
-      yield* equal((yield* at.broker.overdue(1)).length, 1, "how many when one is asked for")
-    })
-  ),
-
-  rule("overdue: not what is held; again when it comes back unstarted; not once a run has started", () =>
-    Effect.gen(function* () {
-      const at = yield* bench
-      const now = yield* at.now
-      const [id] = yield* at.add([{ expiresAt: now + 1000 }])
-      const owner = yield* at.consumer()
-      const first = yield* at.take(owner)
-      yield* at.advance(1000)
-      yield* equal(yield* expired(at), [], "while it is held")
-      yield* at.settle(owner, first, release)
-      yield* equal(yield* expired(at), [id!], "when it came back as it was")
-      yield* at.settle(owner, yield* at.take(owner), { ...release, wire: wireOf(5, "started") })
-      yield* equal(yield* expired(at), [], "when it came back changed")
     })
   )
 ]

@@ -228,6 +228,42 @@ export const leasing: ReadonlyArray<Case<BrokerServices>> = [
     })
   ),
 
+  rule("settle: of two queues, one of which has lost the consumer, that one's is refused; of both, it fails", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      const other = yield* at.fresh("other")
+      const owner = yield* at.consumer({ queues: [at.queue, other] })
+      yield* at.add([{}, { queue: other }])
+      const here = yield* at.take(owner)
+      const there = (yield* at.claim(owner, 1, { queue: other })).deliveries
+      const peer = yield* at.consumer({ queues: [at.queue, other], lease: Duration.minutes(10) })
+      yield* at.advance(40_000)
+      const { suspects } = yield* peer.renew
+      const recover = (name: string) =>
+        Effect.forEach(
+          suspects.filter(({ consumer, queue }) => consumer === owner.id && queue === name),
+          (suspect) => recoverAll(peer, suspect)
+        )
+      yield* equal(yield* recover(at.queue), [1], "how many came back from the one")
+      yield* equal(yield* at.settle(owner, [...here, ...there]), ["refused", "settled"], "the replies")
+      yield* equal(yield* recover(other), [0], "how many came back from the other")
+      yield* isLost(at.settle(owner, [...here, ...there]), "its settle")
+    })
+  ),
+
+  rule("reconcile: a second time finds nothing new", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      yield* at.add(2)
+      const owner = yield* at.consumer()
+      const [known] = yield* at.take(owner, 2)
+      const { found } = yield* owner.reconcile([known!])
+      yield* equal(found.length, 1, "how many are found at first")
+      yield* equal(yield* owner.reconcile([known!, ...found]), { lost: [], found: [] }, "what is found then")
+      yield* at.hasCounts({ active: 2 }, "the messages")
+    })
+  ),
+
   rule("reconcile: finds what the consumer does not know of, and counts no crash", () =>
     Effect.gen(function* () {
       const at = yield* bench

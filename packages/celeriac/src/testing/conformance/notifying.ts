@@ -66,23 +66,28 @@ export const notifying: ReadonlyArray<Case<Notifier>> = [
       const notifier = yield* Notifier
       const channel = yield* channelOf("leave")
       const { leave, within } = yield* leaving
-      const heard: Array<string> = []
+      let left = false
+      const late: Array<string> = []
+      const first = yield* Queue.unbounded<string>()
       yield* within(
-        notifier.subscribe(channel, { onMessage: (message) => void heard.push(message), onReset: () => {} })
+        notifier.subscribe(channel, {
+          onMessage: (message) => {
+            if (left) late.push(message)
+            else Queue.offerUnsafe(first, message)
+          },
+          onReset: () => void Queue.offerUnsafe(first, "reset")
+        })
       )
+      yield* equal(yield* inRealTime(Queue.take(first), "the reset"), "reset", "the first event")
       const ear = yield* listen(channel)
       yield* notifier.publish(channel, "both")
       yield* ear.hears(["both"], "what the other hears first")
-      yield* equal(
-        heard.filter((message) => message === "both"),
-        ["both"],
-        "what the one hears first"
-      )
+      yield* equal(yield* inRealTime(Queue.take(first), "the push"), "both", "what the one hears first")
       yield* leave
-      const before = heard.length
+      left = true
       yield* notifier.publish(channel, "one")
       yield* ear.hears(["one"], "what the other hears then")
-      yield* equal(heard.length, before, "how much the one has heard then")
+      yield* equal(late, [], "what the one hears then")
     })
   ),
 

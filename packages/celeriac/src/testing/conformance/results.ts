@@ -90,6 +90,43 @@ export const results: ReadonlyArray<Case<ResultServices>> = [
     })
   ),
 
+  rule("commit: a tombstone takes the place of a record whose time is over, and goes in its turn", () =>
+    Effect.gen(function* () {
+      const at = yield* desk
+      const [id, forgotten] = yield* at.ids(2)
+      const record = { value: "value", ttl: 5000, tombstone: { value: "tombstone", ttl: 60_000 } }
+      yield* at.results.commit([
+        { ...at.address(id!), ...record },
+        { ...at.address(forgotten!), ...record }
+      ])
+      yield* at.results.forget([at.address(forgotten!)], undefined)
+      yield* at.advance(4999)
+      yield* equal(yield* at.record(id!), "value", "the record, a moment before its end")
+      yield* at.advance(1)
+      yield* equal(yield* at.record(id!), "tombstone", "the record, after it")
+      yield* equal(yield* at.record(forgotten!), undefined, "the record of one that was forgotten")
+      yield* equal(yield* at.commit(id!, "another"), "lost", "the reply to a commit while the tombstone lives")
+      yield* at.advance(54_999)
+      yield* equal(yield* at.record(id!), "tombstone", "the record, a moment before the tombstone's end")
+      yield* at.advance(1)
+      yield* equal(yield* at.record(id!), undefined, "the record, after that")
+      yield* equal(yield* at.commit(id!, "another"), "committed", "the reply to a commit then")
+    })
+  ),
+
+  rule("commit: a tombstone that is to live no longer than its record is none", () =>
+    Effect.gen(function* () {
+      const at = yield* desk
+      const [id] = yield* at.ids(1)
+      const tombstone = { value: "tombstone", ttl: 5000 }
+      yield* at.results.commit([{ ...at.address(id!), value: "value", ttl: 5000, tombstone }])
+      yield* at.advance(4999)
+      yield* equal(yield* at.record(id!), "value", "the record, a moment before its end")
+      yield* at.advance(1)
+      yield* equal(yield* at.record(id!), undefined, "the record, after it")
+    })
+  ),
+
   rule("read: nothing of a message that nobody knows", () =>
     Effect.gen(function* () {
       const at = yield* desk

@@ -110,10 +110,10 @@ const refusals = Object.entries(losses).flatMap(([loss, bring]) =>
         const at = yield* bench
         const [id] = yield* at.add(1)
         const { consumer, delivery, place } = yield* bring(at)
-        const before = yield* at.broker.locate({ id: id!, queue: at.queue })
+        const before = yield* at.locate(id!)
         yield* at.refuses(consumer, [delivery], disposition)
         yield* equal(yield* at.place(id!), place, "where the message is")
-        yield* equal(yield* at.broker.locate({ id: id!, queue: at.queue }), before, "the message")
+        yield* equal(yield* at.locate(id!), before, "the message")
         yield* equal((yield* at.broker.counts(at.queue)).dead, 0, "dead letters")
       })
     )

@@ -64,6 +64,23 @@ export const suspecting: ReadonlyArray<Case<BrokerServices>> = [
     })
   ),
 
+  rule("suspect: who is told of one, or claims alone, does not count as idle until an ordinary claim", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      yield* makeSuspect(at)
+      const one = yield* at.idle(9)
+      yield* at.add(1)
+      yield* one.wakes.hears([], "pushes to one that was told of a suspect")
+      const alone = yield* at.claim(one.consumer, 1, { alone: true })
+      yield* equal(alone.deliveries.length, 1, "how many the claim alone gives")
+      yield* at.add(1)
+      yield* one.wakes.hears([], "pushes to one that claimed alone")
+      yield* equal((yield* at.take(one.consumer, 9)).length, 2, "how many an ordinary claim gives")
+      yield* at.add(1)
+      yield* one.wakes.hears([at.queue], "pushes to one that is idle")
+    })
+  ),
+
   rule("suspect: a released suspect stays one", () =>
     Effect.gen(function* () {
       const at = yield* bench
@@ -89,6 +106,20 @@ export const suspecting: ReadonlyArray<Case<BrokerServices>> = [
       yield* equal((yield* at.claim(other, 9)).suspect, false, "whether the second is told meanwhile")
       yield* leave
       yield* equal((yield* at.claim(other, 9)).suspect, true, "whether the second is told then")
+    })
+  ),
+
+  rule("suspect: when the one who was told cannot take it, another is told", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      const id = yield* makeSuspect(at)
+      const told = yield* at.consumer()
+      yield* equal((yield* at.claim(told, 9)).suspect, true, "whether the first is told")
+      const other = yield* at.consumer()
+      yield* equal((yield* at.claim(other, 9)).suspect, false, "whether the second is told meanwhile")
+      yield* equal((yield* at.claim(told, 0, { alone: true })).deliveries, [], "a claim of none, alone")
+      yield* equal((yield* at.claim(other, 9)).suspect, true, "whether the second is told then")
+      yield* equal(idsOf((yield* at.claim(other, 1, { alone: true })).deliveries), [id], "a claim alone")
     })
   ),
 

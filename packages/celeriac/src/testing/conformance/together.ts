@@ -1,7 +1,7 @@
 /** Results that live with the broker: what is one step there. */
 import * as Effect from "effect/Effect"
 import type { Consumer, Delivery } from "../../Broker.ts"
-import { type Note, replyChannel } from "../../ResultBackend.ts"
+import { type Note, replyChannel, type Stored } from "../../ResultBackend.ts"
 import { equal } from "../internal/expect.ts"
 import { ack, ackWith, leaving, release, ttl } from "./Bench.ts"
 import { type Case, type ResultServices, rule, rules } from "./Case.ts"
@@ -41,6 +41,11 @@ const changes: Record<string, (at: Desk, owner: Consumer) => Step<unknown>> = {
       at.settle(owner, deliveries, { _tag: "Reschedule", delay: 5000, to: "tail", note: { value: "note", ttl } })
     ),
   "a release": (at, owner) => Effect.flatMap(at.take(owner), (deliveries) => at.settle(owner, deliveries, release))
+}
+
+const looks: Record<string, (at: Desk, client: string, ids: ReadonlyArray<string>) => Step<ReadonlyArray<Stored>>> = {
+  read: (at, _client, ids) => at.results.read(ids.map(at.address)),
+  watch: (at, client, ids) => at.results.watch(client, ids.map(at.address), "end")
 }
 
 export const together: ReadonlyArray<Case<ResultServices>> = [
@@ -107,12 +112,12 @@ export const together: ReadonlyArray<Case<ResultServices>> = [
     })
   ),
 
-  rule("together: an end that waits for nobody stores no record of what runs", () =>
+  rule("together: an end of waiting messages stores no record of one that runs", () =>
     Effect.gen(function* () {
       const at = yield* desk
       const [id] = yield* at.add(1)
       yield* at.take(yield* at.consumer())
-      yield* at.end([id!], { record: "revoked", waitingOnly: true })
+      yield* at.end([id!], { record: "revoked", meant: "waiting" })
       yield* equal(yield* at.record(id!), undefined, "the record")
     })
   ),
@@ -185,17 +190,52 @@ export const together: ReadonlyArray<Case<ResultServices>> = [
     })
   ),
 
-  rule("together: whether a queue holds the message is told rightly, if it is told", () =>
+  ...rules<ResultServices, (typeof looks)[string]>(
+    (title) => `together: whether a queue holds the message is told by ${title}`,
+    looks,
+    (look) =>
+      Effect.gen(function* () {
+        const at = yield* desk
+        const client = yield* at.fresh("client")
+        const [id, scheduled, unknown] = [...(yield* at.add([{}, { delay: 60_000 }])), ...(yield* at.ids(1))]
+        const told = Effect.map(look(at, client, [id!, scheduled!, unknown!]), (stored) =>
+          stored.map(({ live }) => live)
+        )
+        yield* equal(yield* told, [true, true, false], "while it waits")
+        const owner = yield* at.consumer()
+        const deliveries = yield* at.take(owner)
+        yield* equal(yield* told, [true, true, false], "while it runs")
+        yield* at.settle(owner, deliveries, ack)
+        yield* equal(yield* told, [false, true, false], "when it is over without a record")
+        yield* at.end([scheduled!], { record: "revoked" })
+        yield* equal(yield* told, [false, false, false], "when the other is over with one")
+      })
+  ),
+
+  rule("together: a tombstone takes the place of a record whose time is over, and no other record does", () =>
     Effect.gen(function* () {
       const at = yield* desk
       const [id] = yield* at.add(1)
-      const told = Effect.map(at.results.read([at.address(id!)]), ([stored]) => stored?.live)
-      yield* equal((yield* told) ?? true, true, "while it waits")
       const owner = yield* at.consumer()
-      const deliveries = yield* at.take(owner)
-      yield* equal((yield* told) ?? true, true, "while it runs")
-      yield* at.settle(owner, deliveries, ack)
-      yield* equal((yield* told) ?? false, false, "when it is over")
+      yield* at.settle(owner, yield* at.take(owner), {
+        _tag: "Ack",
+        record: { value: "value", ttl: 5000, tombstone: { value: "tombstone", ttl: 60_000 } }
+      })
+      yield* equal(yield* at.record(id!), "value", "the record")
+      yield* at.advance(5000)
+      yield* equal(yield* at.record(id!), "tombstone", "the record after its time")
+      yield* equal(yield* at.commit(id!, "another"), "lost", "the reply to a commit")
+    })
+  ),
+
+  rule("together: forget is the same step for the broker and the results", () =>
+    Effect.gen(function* () {
+      const at = yield* desk
+      yield* at.commit("own", "over")
+      yield* at.broker.forget([at.address("own")], { value: "tombstone", ttl })
+      yield* equal(yield* at.record("own"), "tombstone", "the record")
+      yield* at.broker.forget([at.address("own")], undefined)
+      yield* equal(yield* at.record("own"), undefined, "the record without a tombstone")
     })
   )
 ]

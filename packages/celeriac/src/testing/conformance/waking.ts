@@ -217,6 +217,20 @@ export const waking: ReadonlyArray<Case<BrokerServices>> = [
     })
   ),
 
+  rule("due: a claim of nothing makes ready what is due, and tells who waits", () =>
+    Effect.gen(function* () {
+      const at = yield* bench
+      const full = yield* at.consumer()
+      yield* at.add([{ delay: 1000 }])
+      yield* at.claim(full)
+      const ones = yield* idleOnes(at, 1)
+      yield* at.advance(1000)
+      yield* equal(yield* at.take(full, 0), [], "what it gives")
+      yield* at.hasCounts({ queued: 1 }, "the messages")
+      yield* oneIsTold(at, ones, "what is due")
+    })
+  ),
+
   rule("due: a later time concerns nobody, an earlier one is told to one, who takes over", () =>
     Effect.gen(function* () {
       const at = yield* bench

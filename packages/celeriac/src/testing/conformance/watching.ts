@@ -150,6 +150,31 @@ export const watching: ReadonlyArray<Case<ResultServices>> = [
     })
   ),
 
+  rule("forget: again, in place of an earlier tombstone", () =>
+    Effect.gen(function* () {
+      const at = yield* desk
+      const [id] = yield* at.ids(1)
+      yield* at.commit(id!, "value")
+      for (const value of ["first", "second", "second"]) {
+        yield* at.results.forget([at.address(id!)], { value, ttl })
+        yield* equal(yield* at.record(id!), value, "what is stored")
+      }
+    })
+  ),
+
+  rule("watch: who watches every change goes on doing so when the end is asked for too", () =>
+    Effect.gen(function* () {
+      const at = yield* desk
+      const client = yield* at.fresh("client")
+      const ear = yield* listen(replyChannel(client))
+      const held = yield* at.hold
+      yield* at.results.watch(client, [at.address(held.id)], "changes")
+      yield* at.results.watch(client, [at.address(held.id)], "end")
+      yield* at.note(held, {})
+      yield* ear.hears([pushOf(at, held.id)], "what is told of a note")
+    })
+  ),
+
   rule("forget: without a tombstone, nothing is left, and there can be another record", () =>
     Effect.gen(function* () {
       const at = yield* desk
