@@ -9,6 +9,8 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { isObject, latest, shown } from "./internal/misuse.ts"
 import { validateQueue } from "./Router.ts"
 import { readMillis } from "./TimeLimit.ts"
 
@@ -34,6 +36,11 @@ export interface Settings {
   readonly publishBuffer: number
   /** Largest message in characters of its wire form. Default 1 048 576. */
   readonly maxMessageSize: number
+  /**
+   * Largest result in characters: of the record of a success or a typed error (a larger one fails with a defect that says
+   * so), and of a progress value as JSON (a larger one is dropped with a warning). Default 1 048 576.
+   */
+  readonly maxResultSize: number
   /** Deliveries without an outcome (a worker died, or it was requeued) after which a message is dead. Default 5. */
   readonly maxDeliveries: number
 }
@@ -54,6 +61,7 @@ const settings: Settings = {
   publishTimeout: Duration.seconds(5),
   publishBuffer: 10_000,
   maxMessageSize: 1_048_576,
+  maxResultSize: 1_048_576,
   maxDeliveries: 5
 }
 
@@ -62,6 +70,20 @@ const settings: Settings = {
  * @since 0.1.0
  */
 export class Defaults extends Context.Reference<Settings>("celeriac/Defaults", { defaultValue: () => settings }) {}
+
+/**
+ * Some of the settings make no sense. `problems` are sentences that say what to change.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DefaultsError extends Schema.TaggedError<DefaultsError>()("DefaultsError", {
+  problems: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `Defaults.layer: ${this.problems.join("; ")}`
+  }
+}
 
 /**
  * Changes some of them. Durations are given in any form that Effect reads.
@@ -73,7 +95,7 @@ export const layer = (options: {
   readonly [Key in keyof Settings]?:
     | (Settings[Key] extends Duration.Duration ? Duration.Input : Settings[Key])
     | undefined
-}): Layer.Layer<never> =>
+}): Layer.Layer<never, DefaultsError> =>
   Layer.effect(
     Defaults,
     Effect.map(Effect.andThen(checked(options), Defaults), (base): Settings => ({
@@ -84,16 +106,22 @@ export const layer = (options: {
       publishTimeout: duration(options.publishTimeout, base.publishTimeout),
       publishBuffer: options.publishBuffer ?? base.publishBuffer,
       maxMessageSize: options.maxMessageSize ?? base.maxMessageSize,
+      maxResultSize: options.maxResultSize ?? base.maxResultSize,
       maxDeliveries: options.maxDeliveries ?? base.maxDeliveries
     }))
   )
 
-/** A mistake here is one of the program, not of its surroundings: it is a defect, which says what to change. */
-const checked = (options: Readonly<Record<string, unknown>>): Effect.Effect<void> => {
-  const problems = Object.entries(options).flatMap(([option, value]) =>
-    value === undefined ? [] : (checks[option]?.(value) ?? [])
-  )
-  return problems.length === 0 ? Effect.void : Effect.die(new Error(`Defaults.layer: ${problems.join("; ")}`))
+const checked = (options: unknown): Effect.Effect<void, DefaultsError> => {
+  const problems = isObject(options)
+    ? Object.entries(options).flatMap(([option, value]) =>
+        !Object.hasOwn(checks, option)
+          ? [`${option}: there is no such setting; there are ${Object.keys(checks).join(", ")}`]
+          : value === undefined
+            ? []
+            : checks[option as keyof Settings](value)
+      )
+    : [`the settings must be an object, they are ${shown(options)}`]
+  return problems.length === 0 ? Effect.void : Effect.fail(new DefaultsError({ problems }))
 }
 
 const wholeOf =
@@ -101,16 +129,20 @@ const wholeOf =
   (value: unknown): ReadonlyArray<string> =>
     Number.isInteger(value) && Number(value) >= least && Number(value) <= most
       ? []
-      : [`${option} must be a whole number of ${least} or more${most < 10 ? `, at most ${most}` : ""}`]
+      : [
+          `${option} must be a whole number of ${least} or more${most < 10 ? `, at most ${most}` : ""}; it is ${shown(value)}`
+        ]
 
 const spanOf =
   (option: string) =>
   (value: unknown): ReadonlyArray<string> => {
     const millis = readMillis(value as Duration.Input)
-    return millis >= 0 && millis < Infinity ? [] : [`${option} must be a finite span of time of 0 or more`]
+    return millis >= 0 && millis <= latest
+      ? []
+      : [`${option} must be a finite span of time of 0 or more, at most ${latest} ms; it is ${shown(value)}`]
   }
 
-const checks: Readonly<Record<string, (value: unknown) => ReadonlyArray<string>>> = {
+const checks: Readonly<Record<keyof Settings, (value: unknown) => ReadonlyArray<string>>> = {
   queue: (value) => {
     const problem = validateQueue(value as string)
     return problem === undefined ? [] : [`queue: ${problem}`]
@@ -121,6 +153,7 @@ const checks: Readonly<Record<string, (value: unknown) => ReadonlyArray<string>>
   publishTimeout: spanOf("publishTimeout"),
   publishBuffer: wholeOf("publishBuffer", 1),
   maxMessageSize: wholeOf("maxMessageSize", 1),
+  maxResultSize: wholeOf("maxResultSize", 1),
   maxDeliveries: wholeOf("maxDeliveries", 1)
 }
 

@@ -9,6 +9,21 @@
 import * as Schema from "effect/Schema"
 
 /**
+ * The definition of the task makes no sense. Nothing was sent. `problems` are sentences that say what to change.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidTask extends Schema.TaggedError<InvalidTask>()("InvalidTask", {
+  task: Schema.String,
+  problems: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `task "${this.task}": ${this.problems.join("; ")}`
+  }
+}
+
+/**
  * The payload does not fit the task's schema. Nothing was sent.
  *
  * @category errors
@@ -55,17 +70,22 @@ export class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", {
 }
 
 /**
- * The id that the caller chose is in use: its message waits, runs, or ended within the `dedupeWindow`.
+ * The id that the caller chose is in use: its message waits, runs, or ended within the `dedupeWindow`. Of several messages
+ * it is the first one of those; `receipts` says of each message of the call, in its order, whether it was accepted.
  *
  * @category errors
  * @since 0.1.0
  */
 export class Duplicate extends Schema.TaggedError<Duplicate>()("Duplicate", {
   id: Schema.String,
-  queue: Schema.String
+  queue: Schema.String,
+  receipts: Schema.Array(Schema.Struct({ id: Schema.String, queue: Schema.String, accepted: Schema.Boolean }))
 }) {
   override get message(): string {
-    return `a message with the id "${this.id}" is known in queue "${this.queue}"; take its handle by the id instead`
+    const accepted = this.receipts.filter((receipt) => receipt.accepted).length
+    return `a message with the id "${this.id}" is known in queue "${this.queue}"; take its handle by the id instead${
+      this.receipts.length > 1 ? `; ${accepted} of the ${this.receipts.length} messages of this call were accepted` : ""
+    }`
   }
 }
 
@@ -103,6 +123,7 @@ export class BrokerFull extends Schema.TaggedError<BrokerFull>()("BrokerFull", {
  * @since 0.1.0
  */
 export const EnqueueReason = Schema.Union([
+  InvalidTask,
   InvalidPayload,
   InvalidOption,
   TooLarge,

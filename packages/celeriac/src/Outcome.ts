@@ -22,8 +22,8 @@
  *
  * @since 0.1.0
  */
-import type { Disposition } from "./Broker.ts"
-import { encodeReason } from "./internal/codecs.ts"
+import type { Disposition, Written } from "./Broker.ts"
+import { encodeDefect, encodeReason, short, shortDefect } from "./internal/codecs.ts"
 import * as Message from "./Message.ts"
 import type { Decision } from "./Retry.ts"
 import * as TaskEnded from "./TaskEnded.ts"
@@ -38,7 +38,13 @@ import * as TaskRecord from "./TaskRecord.ts"
 export type Outcome =
   | { readonly _tag: "Succeeded"; readonly value: unknown }
   | { readonly _tag: "Failed"; readonly error: unknown; readonly retry: Decision }
-  | { readonly _tag: "Died"; readonly defect: unknown; readonly retry: Decision }
+  /** `stack`: where it happened, for the log of the worker. */
+  | {
+      readonly _tag: "Died"
+      readonly defect: unknown
+      readonly retry: Decision
+      readonly stack?: string | undefined
+    }
   | {
       readonly _tag: "TimedOut"
       readonly limit: "soft" | "hard"
@@ -56,25 +62,17 @@ export type Outcome =
   | { readonly _tag: "TooManyDeliveries" }
   | { readonly _tag: "WorkerLost"; readonly detail: string }
   | { readonly _tag: "Undecodable"; readonly detail: string }
-  /** `since`: when it was enqueued, for a message that is too new to be changed. */
-  | { readonly _tag: "Unknown"; readonly detail: string; readonly since?: number | undefined }
+  | { readonly _tag: "Unknown"; readonly detail: string }
 
 /**
- * What the table needs to know beside the outcome.
+ * What the record of an end needs to know.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Run {
+export interface End {
   /** `undefined` when it could not be read. */
   readonly message: Message.Message | undefined
-  /** Deliveries so far, this one included. */
-  readonly deliveries: number
-  readonly maxDeliveries: number
-  /** Name of the worker. */
-  readonly worker: string
-  /** When the handler started, milliseconds since 1970. */
-  readonly startedAt: number
   /** When it ended, milliseconds since 1970. */
   readonly endedAt: number
   /** How long the record is kept, milliseconds. */
@@ -82,8 +80,28 @@ export interface Run {
   /** How long the id is refused as a duplicate at least, milliseconds. */
   readonly dedupeWindow: number
   readonly ignoreResult: boolean | "success"
+}
+
+/**
+ * What the table needs to know beside the outcome.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Run extends End {
+  /** As it was delivered. */
+  readonly wire: string
+  /** Deliveries so far, this one included. */
+  readonly deliveries: number
+  readonly maxDeliveries: number
+  /** Name of the worker. */
+  readonly worker: string
+  /** When the handler started, milliseconds since 1970. */
+  readonly startedAt: number
   /** How long a message of an unknown task is put off, milliseconds. */
   readonly unknownTaskWindow: number
+  /** Largest record of a success or a typed error, in characters. */
+  readonly maxResultSize: number
 }
 
 /**
@@ -95,6 +113,8 @@ export interface Run {
 export interface Consequence {
   readonly state: TaskRecord.State
   readonly disposition: Disposition
+  /** The outcome that counts when the one that was given has a result that cannot be stored. */
+  readonly instead?: Outcome | undefined
 }
 
 /**
@@ -106,11 +126,16 @@ export interface Consequence {
 export const settle = (outcome: Outcome, run: Run): Consequence => {
   switch (outcome._tag) {
     case "Succeeded":
-      return over(run, "succeeded", 1, { _tag: "Success", value: outcome.value })
+      return sized(run, "success value", over(run, "succeeded", 1, { _tag: "Success", value: outcome.value }))
     case "Failed":
-      return again(run, outcome.retry, { _tag: "Error", error: outcome.error }, "typed failure")
+      return sized(
+        run,
+        "error",
+        again(run, outcome.retry, { _tag: "Error", error: outcome.error }, "typed failure"),
+        outcome.retry
+      )
     case "Died":
-      return again(run, outcome.retry, { _tag: "Defect", defect: outcome.defect }, "defect")
+      return again(run, outcome.retry, { _tag: "Defect", defect: shortDefect(outcome.defect) }, "defect")
     case "TimedOut": {
       const { limit, millis } = outcome
       return again(
@@ -130,7 +155,7 @@ export const settle = (outcome: Outcome, run: Run): Consequence => {
     case "Snoozed":
       return back(run, outcome.millis, "tail", (message) => ran(message, { snoozes: (message.snoozes ?? 0) + 1 }))
     case "Rejected": {
-      const reason = new TaskEnded.Rejected(outcome.detail === undefined ? {} : { detail: outcome.detail })
+      const reason = new TaskEnded.Rejected(outcome.detail === undefined ? {} : { detail: short(outcome.detail) })
       return over(run, "failed", 1, because(reason), reason.message)
     }
     case "Requeued":
@@ -148,26 +173,49 @@ export const settle = (outcome: Outcome, run: Run): Consequence => {
     case "TooManyDeliveries":
       return tooMany(run)
     case "WorkerLost": {
-      const reason = new TaskEnded.WorkerLost({ detail: outcome.detail })
+      const reason = new TaskEnded.WorkerLost({ detail: short(outcome.detail) })
       return over(run, "failed", 1, because(reason), reason.message)
     }
     case "Undecodable": {
-      const reason = new TaskEnded.Undecodable({ detail: outcome.detail })
+      const reason = new TaskEnded.Undecodable({ detail: short(outcome.detail) })
       return over(run, "dead", 0, because(reason), reason.message)
     }
     case "Unknown":
-      return unknown(run, outcome.detail, outcome.since)
+      return unknown(run, short(outcome.detail))
   }
 }
 
-const attemptsOf = ({ message }: Run): number => message?.attempts ?? 0
+/**
+ * The record of a message that ends from outside, without a run.
+ *
+ * @category deciding
+ * @since 0.1.0
+ */
+export const endWithoutRun = (tag: "Revoked" | "Expired", end: End): Written =>
+  tag === "Revoked"
+    ? recordOf(end, "revoked", 0, because(new TaskEnded.Revoked()))
+    : recordOf(end, "expired", 0, because(new TaskEnded.Expired()))
+
+const attemptsOf = ({ message }: End): number => message?.attempts ?? 0
 
 const because = (reason: TaskEnded.TaskEnded["reason"]): TaskRecord.Ending => ({
   _tag: "Reason",
   reason: encodeReason(reason)
 })
 
-/** The end, with its record. `counted` is 1 if this run counts as an attempt. */
+/** `counted` is 1 if the run counts as an attempt. */
+const recordOf = (end: End, state: TaskRecord.TerminalState, counted: 0 | 1, ending: TaskRecord.Ending): Written => {
+  const ignored = end.ignoreResult === true || (end.ignoreResult === "success" && state === "succeeded")
+  const value = TaskRecord.encode({
+    state,
+    endedAt: end.endedAt,
+    attempts: attemptsOf(end) + counted,
+    ending: ignored ? { _tag: "Gone" } : ending
+  })
+  return TaskRecord.lasting(value, ignored ? end.dedupeWindow : end.resultTtl, end.dedupeWindow)
+}
+
+/** The end, with its record. */
 const over = (
   run: Run,
   state: TaskRecord.TerminalState,
@@ -175,17 +223,31 @@ const over = (
   ending: TaskRecord.Ending,
   reason?: string
 ): Consequence => {
-  const ignored = run.ignoreResult === true || (run.ignoreResult === "success" && state === "succeeded")
-  const value = TaskRecord.encode({
-    state,
-    endedAt: run.endedAt,
-    attempts: attemptsOf(run) + counted,
-    ending: ignored ? { _tag: "Gone" } : ending
-  })
-  // without a record for a while, a publish whose reply was lost could run the task twice
-  const ttl = ignored ? run.dedupeWindow : Math.max(run.resultTtl, run.dedupeWindow)
-  return { state, disposition: { _tag: "Ack", record: { value, ttl }, ...(reason !== undefined && { dead: reason }) } }
+  const record = recordOf(run, state, counted, ending)
+  return { state, disposition: { _tag: "Ack", record, ...(reason !== undefined && { dead: reason }) } }
 }
+
+/**
+ * A result over the limit is not stored: the run ends with a defect that says so, as it does with a result that has no JSON.
+ * It is not run again for that, for its work is done and would be as large the next time; a retry that its typed error asked
+ * for stands.
+ */
+const sized = (run: Run, what: string, consequence: Consequence, retry: Decision = noRetry): Consequence => {
+  const { disposition } = consequence
+  const text = disposition._tag === "Ack" ? disposition.record?.value : disposition.note?.value
+  if (text === undefined || text.length <= run.maxResultSize) return consequence
+  const defect = encodeDefect(
+    new Error(
+      `the ${what} of task "${run.message?.task}" makes a record of ${text.length} characters, the limit is ${run.maxResultSize}: store the data elsewhere and return its address, or raise maxResultSize`
+    )
+  )
+  return {
+    ...again(run, retry, { _tag: "Defect", defect }, `${what} too large`),
+    instead: { _tag: "Died", defect, retry }
+  }
+}
+
+const noRetry: Decision = { _tag: "GiveUp", why: "defects" }
 
 const tooMany = (run: Run): Consequence => {
   const reason = new TaskEnded.TooManyDeliveries({ deliveries: run.deliveries })
@@ -238,12 +300,11 @@ const firstPutOff = 1000
 const longestPutOff = 30_000
 
 /** A deploy may be in progress: put off, for longer each time, until the window is over. */
-const unknown = (run: Run, detail: string, enqueuedAt: number | undefined): Consequence => {
-  const { message } = run
-  const [since, times] = message?.unknownSince ?? [message === undefined ? (enqueuedAt ?? 0) : run.endedAt, 0]
+const unknown = (run: Run, detail: string): Consequence => {
+  const [since, times] = Message.putOff(run.wire) ?? [run.endedAt, 0]
   const left = since + run.unknownTaskWindow - run.endedAt
   if (left <= 0) return over(run, "dead", 0, because(new TaskEnded.UnknownTask({ detail })), detail)
   const delay = Math.min(firstPutOff * 2 ** times, longestPutOff, left)
-  const { disposition } = back(run, delay, "tail", (known) => ({ ...known, unknownSince: [since, times + 1] }))
-  return { state: "scheduled", disposition }
+  const marked = Message.withPutOff(run.wire, [since, times + 1])
+  return { state: "scheduled", disposition: { _tag: "Reschedule", wire: marked, delay, to: "tail" } }
 }

@@ -11,17 +11,35 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Client, EnqueueOptions } from "./Client.ts"
-import type * as Task from "./Task.ts"
+import { EnqueueError, InvalidTask } from "./EnqueueError.ts"
+import { shown } from "./internal/misuse.ts"
+import type { PromiseContext } from "./PromiseHandler.ts"
+import * as Task from "./Task.ts"
 import { TaskEnded } from "./TaskEnded.ts"
 import type * as TaskHandle from "./TaskHandle.ts"
 import type { State } from "./TaskRecord.ts"
+
+/**
+ * The client was closed: before the call, or while it waited. Of a call that was on its way it is not known whether its
+ * message was accepted.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ClientClosed extends Schema.TaggedError<ClientClosed>()("ClientClosed", {}) {
+  override get message(): string {
+    return "the client was closed"
+  }
+}
 
 /**
  * How a message ended, as a value: a rejected promise has no type.
@@ -55,7 +73,10 @@ export type Change<A, E, P> =
  */
 export interface PromiseHandle<out A, out E, out P = never> {
   readonly id: string
-  /** Rejects with the task's error, a `TaskEnded`, or the defect. Aborting stops the wait, not the message. */
+  /**
+   * Rejects with the task's error, a `TaskEnded`, or the defect. Aborting stops the wait, not the message, and rejects with
+   * the signal's reason (an `AbortError` if it has no other).
+   */
   readonly result: (options?: { readonly signal?: AbortSignal | undefined }) => Promise<A>
   /** Never rejects because of the task. */
   readonly ending: (options?: { readonly signal?: AbortSignal | undefined }) => Promise<Ending<A, E>>
@@ -84,6 +105,11 @@ type Arguments<T extends Task.AnyWithProps, Options> = void extends T["payloadSc
  * @since 0.1.0
  */
 export interface PromiseClient extends AsyncDisposable {
+  /**
+   * The same client for calls of a running handler: they get its message as their parent (`parentId`, `rootId`) and its
+   * span, as calls of an Effect handler do by themselves.
+   */
+  readonly within: (context: PromiseContext<never>) => PromiseClient
   readonly enqueue: <T extends Task.AnyWithProps>(
     task: T & Plain<T>,
     ...args: Arguments<T, EnqueueOptions>
@@ -93,7 +119,7 @@ export interface PromiseClient extends AsyncDisposable {
     payloads: Iterable<T["payloadSchema"]["~type.make.in"]>,
     options?: Omit<EnqueueOptions, "id">
   ) => Promise<ReadonlyArray<HandleOf<T>>>
-  /** `enqueue`, then `result`. Aborting revokes the message. */
+  /** `enqueue`, then `result`. Aborting revokes the message and rejects with the signal's reason. */
   readonly execute: <T extends Task.AnyWithProps>(
     task: T & Plain<T>,
     ...args: Arguments<T, EnqueueOptions & { readonly signal?: AbortSignal | undefined }>
@@ -106,7 +132,11 @@ export interface PromiseClient extends AsyncDisposable {
   ) => Promise<HandleOf<T>>
   /** Builds the layer now: connects, and starts the workers that the layer holds. Otherwise the first call does. */
   readonly ready: () => Promise<void>
-  /** Closes connections (and workers, if the layer holds some). The same as leaving an `await using` block. */
+  /**
+   * Closes connections (and workers, if the layer holds some). The same as leaving an `await using` block. Calls and waits
+   * that are open, and all later ones, reject with a `ClientClosed`. Messages go on, but for those of an open `execute`,
+   * which are revoked as if it were aborted.
+   */
   readonly close: () => Promise<void>
 }
 
@@ -126,7 +156,10 @@ interface Sendable {
 
 type AnyHandle = TaskHandle.TaskHandle<unknown, unknown, unknown>
 
-type Options = EnqueueOptions & { readonly signal?: AbortSignal | undefined }
+type Waiting = { readonly signal?: AbortSignal | undefined }
+
+/** Runs an effect of the client: rejects with the signal's reason, or `ClientClosed`, or what the effect failed with. */
+type Run = <A, E>(effect: Effect.Effect<A, E, Client>, signal?: AbortSignal) => Promise<A>
 
 /**
  * A client on the given layer (`CeleriacRedis.layer(…)`, `CeleriacMemory.layer`). Connects at the first call.
@@ -136,42 +169,114 @@ type Options = EnqueueOptions & { readonly signal?: AbortSignal | undefined }
  */
 export const make = <A, E>(layer: Layer.Layer<A | Client, E>): PromiseClient => {
   const runtime = ManagedRuntime.make(layer)
+  const closing = Deferred.makeUnsafe<never, ClientClosed>()
+  const isClosed = () => Deferred.isDoneUnsafe(closing)
+  const close = () => {
+    Deferred.doneUnsafe(closing, Exit.fail(new ClientClosed()))
+    return runtime.dispose()
+  }
+  const run: Run = async (effect, signal) => {
+    signal?.throwIfAborted()
+    if (isClosed()) throw new ClientClosed()
+    const exit = await runtime.runPromiseExit(effect, signal === undefined ? {} : { signal })
+    if (Exit.isSuccess(exit)) return exit.value
+    // interrupted from outside; what the effect says by itself says more
+    if (Cause.hasInterruptsOnly(exit.cause)) {
+      signal?.throwIfAborted()
+      if (isClosed()) throw new ClientClosed()
+    }
+    throw Cause.squash(exit.cause)
+  }
+  /** Ends where the client is closed: streams are read by fibers that are not the runtime's. */
+  const untilClosed = <A, E, R>(stream: Stream.Stream<A, E, R>) => Stream.interruptWhen(stream, Deferred.await(closing))
+  return clientOn(run, untilClosed, close)
+}
+
+const clientOn = (
+  run: Run,
+  untilClosed: <A, E, R>(stream: Stream.Stream<A, E, R>) => Stream.Stream<A, E | ClientClosed, R>,
+  close: () => Promise<void>
+): PromiseClient => {
   const client = {
+    within: (context: PromiseContext<never>) =>
+      clientOn((effect, signal) => run(Effect.provideContext(effect, context["~lineage"]), signal), untilClosed, close),
     enqueue: (task: Sendable, payload: unknown, options?: EnqueueOptions) =>
-      runtime.runPromise(Effect.map(task.enqueue(payload, options), handleOf)),
+      run(
+        Effect.map(
+          sent(task, () => task.enqueue(payload, options)),
+          handleOf
+        )
+      ),
     enqueueAll: (task: Sendable, payloads: Iterable<unknown>, options?: EnqueueOptions) =>
-      runtime.runPromise(Effect.map(task.enqueueAll(payloads, options), (handles) => handles.map(handleOf))),
-    execute: (task: Sendable, payload: unknown, options?: Options) =>
-      runtime.runPromise(task.execute(payload, options), signalOf(options)),
+      run(
+        Effect.map(
+          sent(task, () => task.enqueueAll(payloads, options)),
+          (handles) => handles.map(handleOf)
+        )
+      ),
+    execute: (task: Sendable, payload: unknown, options?: EnqueueOptions & Waiting) => {
+      const [signal, others] = withoutSignal(options)
+      return run(
+        sent(task, () => task.execute(payload, others)),
+        signal
+      )
+    },
     handle: (task: Sendable, id: string, options?: { readonly queue?: string | undefined }) =>
-      runtime.runPromise(Effect.map(task.handle(id, options), handleOf)),
-    ready: () => runtime.runPromise(Effect.void),
-    close: () => runtime.dispose(),
-    [Symbol.asyncDispose]: () => runtime.dispose()
+      run(
+        Effect.map(
+          sent(task, () => task.handle(id, options)),
+          handleOf
+        )
+      ),
+    ready: () => run(Effect.void),
+    close,
+    [Symbol.asyncDispose]: close
   }
   const handleOf = (handle: AnyHandle) => ({
     id: handle.id,
-    result: (options?: Options) => runtime.runPromise(handle.await, signalOf(options)),
-    ending: (options?: Options) =>
-      runtime.runPromise(Effect.map(Effect.exit(handle.await), endingOf), signalOf(options)),
-    state: () => runtime.runPromise(Effect.map(handle.state, Option.getOrUndefined)),
+    result: (options?: Waiting) => run(handle.await, options?.signal),
+    ending: (options?: Waiting) => run(Effect.map(Effect.exit(handle.await), endingOf), options?.signal),
+    state: () => run(Effect.map(handle.state, Option.getOrUndefined)),
     async *changes() {
-      yield* await runtime.runPromise(Stream.toAsyncIterableEffect(Stream.map(handle.changes, changeOf)))
+      yield* await run(Stream.toAsyncIterableEffect(untilClosed(Stream.map(handle.changes, changeOf))))
     },
-    revoke: (options?: { readonly waitingOnly?: boolean | undefined }) => runtime.runPromise(handle.revoke(options)),
-    forget: () => runtime.runPromise(handle.forget)
+    revoke: (options?: { readonly waitingOnly?: boolean | undefined }) => run(handle.revoke(options)),
+    forget: () => run(handle.forget)
   })
   // the types of the results are those of the task's schemas
   return client as unknown as PromiseClient
 }
 
-const signalOf = (options: Options | undefined) => (options?.signal === undefined ? {} : { signal: options.signal })
+/** What is no task has no such method. */
+const sent = <A, E>(
+  task: unknown,
+  call: () => Effect.Effect<A, E, Client>
+): Effect.Effect<A, E | EnqueueError, Client> =>
+  Task.isTask(task)
+    ? Effect.suspend(call)
+    : Effect.fail(
+        new EnqueueError({
+          reason: new InvalidTask({ task: shown(task), problems: ["it is no task: give what Task.make made"] }),
+          ids: []
+        })
+      )
+
+/** The signal is the client's, the others are those of the call. */
+const withoutSignal = (options: (EnqueueOptions & Waiting) | undefined) => {
+  // what are no options is told by the call
+  if (typeof options !== "object" || options === null) return [undefined, options] as const
+  const { signal, ...others } = options
+  return [signal, others] as const
+}
 
 const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending<unknown, unknown> => {
   if (Exit.isSuccess(exit)) return { status: "succeeded", value: exit.value }
-  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  if (error === undefined) return { status: "died", defect: Cause.squash(exit.cause) }
-  return error instanceof TaskEnded ? { status: "ended", ended: error } : { status: "failed", error }
+  const found = Cause.findErrorOption(exit.cause)
+  // the error itself may be `undefined`
+  if (Option.isNone(found)) return { status: "died", defect: Cause.squash(exit.cause) }
+  return found.value instanceof TaskEnded
+    ? { status: "ended", ended: found.value }
+    : { status: "failed", error: found.value }
 }
 
 const changeOf = (change: TaskHandle.Change<unknown, unknown, unknown>): Change<unknown, unknown, unknown> => {

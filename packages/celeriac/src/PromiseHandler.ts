@@ -18,12 +18,14 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Tracer from "effect/Tracer"
 import * as Task from "./Task.ts"
-import { type Info, SoftTimeLimitExceeded, TaskSignal, type Typed } from "./TaskContext.ts"
+import { type Info, SoftTimeLimitExceeded, TaskContext, TaskSignal, type Typed } from "./TaskContext.ts"
 
 /**
  * @category models
@@ -45,8 +47,10 @@ export type PromiseHandler<T extends Task.AnyWithProps> = (
  */
 export interface PromiseContext<in P> extends Pick<
   Info,
-  "id" | "task" | "queue" | "attempt" | "deliveries" | "headers" | "parentId" | "rootId"
+  "id" | "task" | "queue" | "worker" | "attempt" | "deliveries" | "headers" | "parentId" | "rootId"
 > {
+  /** Where the run is known to the program's `PromiseClient`, see `PromiseClient.within`. */
+  readonly "~lineage": Context.Context<never>
   readonly enqueuedAt: Date
   /** When the soft and the hard time limit of this run come, if it has any. */
   readonly softDeadline: Date | undefined
@@ -80,6 +84,8 @@ export interface PromiseContext<in P> extends Pick<
  * @since 0.1.0
  */
 export const make = <T extends Task.AnyWithProps>(task: T, handler: PromiseHandler<T>): Task.Handler<T, never> => {
+  // the worker refuses what is no function
+  if (typeof handler !== "function") return handler
   const isError = Schema.is(task.errorSchema)
   /** Total: looking at a thrown value may throw in turn, and that is a defect as well. */
   const thrown = (error: unknown): ReturnType<Task.Handler<T, never>> =>
@@ -90,7 +96,7 @@ export const make = <T extends Task.AnyWithProps>(task: T, handler: PromiseHandl
     )
   return (payload, context) =>
     Effect.contextWith((services) =>
-      settled((signal) => handler(payload, contextOf(context, signal, Effect.runPromiseWith(services))), thrown)
+      settled((signal) => handler(payload, contextOf(context, signal, services)), thrown)
     )
 }
 
@@ -106,8 +112,8 @@ export const toLayer = <T extends Task.AnyWithProps>(
 ): Layer.Layer<T["~handler"] & {}, never, Task.ServicesWorker<T>> =>
   Layer.effectContext(
     Effect.map(Effect.context<never>(), (services) =>
-      // the worker decodes payloads with this task's schemas
-      Task.registered([{ task, run: make(task, handler) as Task.HandlerFunction, services }])
+      // the worker decodes payloads with this task's schemas, and says that it has no handler for what is no task
+      Task.registered(Task.isTask(task) ? [{ task, run: make(task, handler) as Task.HandlerFunction, services }] : [])
     )
     // handlers lie in the context under their names; which are there, only the phantom type says
   ) as unknown as Layer.Layer<T["~handler"] & {}, never, Task.ServicesWorker<T>>
@@ -126,28 +132,37 @@ const settled = <A, E>(
     return Effect.promise(() => done)
   })
 
-type RunPromise = ReturnType<typeof Effect.runPromiseWith<never>>
-
-const contextOf = <P>(context: Typed<P>, signal: AbortSignal, runPromise: RunPromise): PromiseContext<P> => ({
+const contextOf = <P>(context: Typed<P>, signal: AbortSignal, services: Context.Context<never>): PromiseContext<P> => ({
   id: context.id,
   task: context.task,
   queue: context.queue,
+  worker: context.worker,
   attempt: context.attempt,
   deliveries: context.deliveries,
   headers: context.headers,
   parentId: context.parentId,
   rootId: context.rootId,
+  "~lineage": lineageOf(services),
   enqueuedAt: DateTime.toDateUtc(context.enqueuedAt),
   softDeadline: context.softDeadline && DateTime.toDateUtc(context.softDeadline),
   deadline: context.deadline && DateTime.toDateUtc(context.deadline),
   signal,
-  progress: (value) => runPromise(context.progress(value)),
-  withSoftTimeLimit: (part) => runPromise(context.withSoftTimeLimit(settled(part, Effect.fail)), { signal }),
+  progress: (value) => Effect.runPromiseWith(services)(context.progress(value)),
+  withSoftTimeLimit: (part) =>
+    Effect.runPromiseWith(services)(context.withSoftTimeLimit(settled(part, Effect.fail)), { signal }),
   retry: (options) => raise(context.retry(options)),
   snooze: (duration) => raise(context.snooze(duration)),
   reject: (options) => raise(context.reject(options)),
   ignore: () => raise(context.ignore)
 })
+
+/** What a message takes over from the run that sends it: the message of the run, and its span. */
+const lineageOf = (services: Context.Context<never>): Context.Context<never> =>
+  // a pick of what may be there
+  Context.pick(
+    TaskContext,
+    Tracer.ParentSpan
+  )(services as Context.Context<TaskContext | Tracer.ParentSpan>) as Context.Context<never>
 
 const raise = (verdict: Effect.Effect<never, TaskSignal>): never => {
   throw Effect.runSync(Effect.flip(verdict))

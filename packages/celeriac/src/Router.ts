@@ -32,8 +32,8 @@ export interface Route {
 export interface Request {
   /** Name of the task. */
   readonly task: string
-  /** As the caller gave it, not encoded. */
-  readonly payload: unknown
+  /** As the caller gave it, not encoded. Left out where there is none: `Task.handle` asks for the queue of an id. */
+  readonly payload?: unknown
 }
 
 /**
@@ -85,7 +85,7 @@ export const layerPatterns = (table: Readonly<Record<string, string | Route>>): 
 
 /**
  * Routes by task and payload: one function per task, with that task's payload. Tasks that are not named, and payloads for
- * which the function returns `undefined`, keep their queue.
+ * which the function returns `undefined`, keep their queue. Asked without a payload (`Task.handle`), the table has no say.
  *
  * @category layers
  * @since 0.1.0
@@ -101,7 +101,8 @@ export const layerTasks = <T extends Routable>(
       const byTask = new Map(
         Object.entries(routes) as Array<[string, ((payload: unknown) => Route | undefined) | undefined]>
       )
-      return (request) => byTask.get(request.task)?.(request.payload) ?? otherwise(request)
+      return (request) =>
+        ("payload" in request ? byTask.get(request.task)?.(request.payload) : undefined) ?? otherwise(request)
     })
   )
 

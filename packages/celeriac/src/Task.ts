@@ -19,6 +19,7 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -28,8 +29,11 @@ import type { Scope } from "effect/Scope"
 import type { Client, EnqueueOptions } from "./Client.ts"
 import type { Priority } from "./Defaults.ts"
 import type { EnqueueError } from "./EnqueueError.ts"
+import { refused } from "./internal/callOptions.ts"
 import { build as buildCodecs, type Codecs } from "./internal/codecs.ts"
+import * as Definition from "./internal/definition.ts"
 import * as Enqueue from "./internal/enqueue.ts"
+import { isObject, shown } from "./internal/misuse.ts"
 import type { Retry } from "./Retry.ts"
 import type { Signature } from "./Signature.ts"
 import { type Running, type SoftTimeLimitExceeded, TaskContext, type TaskSignal, type Typed } from "./TaskContext.ts"
@@ -80,6 +84,7 @@ export interface Task<
   readonly "~handler": TaskHandler<Name>
   readonly "~error": Error | Middleware["error"]
   readonly "~codecs": () => Codecs
+  readonly "~problems": () => ReadonlyArray<string>
 
   /** The context of the running message, with this task's type of progress. */
   readonly context: Effect.Effect<Typed<Progress["Type"]>, never, Running<Name> | TaskContext>
@@ -95,13 +100,10 @@ export interface Task<
   >
 
   /** Sends many messages in as few round trips as possible. One that does not fit its schema refuses them all. */
-  readonly enqueueAll: (
-    payloads: ReadonlyArray<Payload["~type.make.in"]> | Iterable<Payload["~type.make.in"]>,
-    options?: Omit<EnqueueOptions, "id">
-  ) => Effect.Effect<
-    ReadonlyArray<TaskHandle<Success["Type"], Error["Type"] | Middleware["error"]["Type"], Progress["Type"]>>,
-    EnqueueError,
-    Client | ServicesClient<this>
+  readonly enqueueAll: EnqueueAll<
+    Payload["~type.make.in"],
+    TaskHandle<Success["Type"], Error["Type"] | Middleware["error"]["Type"], Progress["Type"]>,
+    ServicesClient<this>
   >
 
   /**
@@ -116,7 +118,10 @@ export interface Task<
     Client | ServicesClient<this>
   >
 
-  /** The handle of an id from elsewhere (a database row, another process). `queue`: if the message was sent to another one. */
+  /**
+   * The handle of an id from elsewhere (a database row, another process). `queue`: where the message was sent to. Default:
+   * the Router's, as far as it needs no payload; else the task's.
+   */
   readonly handle: (
     id: string,
     options?: { readonly queue?: string | undefined }
@@ -156,6 +161,23 @@ export interface Task<
 }
 
 /**
+ * Sends many payloads: what is not empty gives handles that are not empty.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EnqueueAll<in In, out Handle, out Services> {
+  (
+    payloads: readonly [In, ...Array<In>],
+    options?: Omit<EnqueueOptions, "id">
+  ): Effect.Effect<NonEmptyReadonlyArray<Handle>, EnqueueError, Client | Services>
+  (
+    payloads: Iterable<In>,
+    options?: Omit<EnqueueOptions, "id">
+  ): Effect.Effect<ReadonlyArray<Handle>, EnqueueError, Client | Services>
+}
+
+/**
  * An ordinary function from payload (and context) to an effect. It may fail with the task's error, and let a signal or the
  * soft time limit pass. A `Scope` is there if it asks for one, closed when the run ends.
  *
@@ -192,6 +214,8 @@ export interface AnyWithProps extends Any {
   readonly "~error": Schema.Top
   /** Built at the first use. */
   readonly "~codecs": () => Codecs
+  /** What is wrong with the definition: found at the first use, told to whoever enqueues or starts a worker. */
+  readonly "~problems": () => ReadonlyArray<string>
 }
 
 /**
@@ -280,57 +304,67 @@ export interface ExecuteOptions extends EnqueueOptions {
 /**
  * Defines a task.
  *
+ * Never throws: what is wrong with a definition fails `enqueue` (`EnqueueError`, reason `InvalidTask`) and the start of a
+ * worker (`WorkerError`), with a sentence for each problem.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const make = <
   const Name extends string,
   Payload extends Schema.Top | Schema.Struct.Fields = Schema.Void,
-  Success extends Schema.Top = Schema.Void,
+  Success extends Schema.Top | Schema.Struct.Fields = Schema.Void,
   Error extends Schema.Top = Schema.Never,
-  Progress extends Schema.Top = Schema.Never
+  Progress extends Schema.Top | Schema.Struct.Fields = Schema.Never
 >(
+  /** 1 to 256 characters. */
   name: Name,
   options?: {
     /** Fields of a struct, or any schema. Default: no payload. */
     readonly payload?: Payload
-    /** Default: no value. */
+    /** Fields of a struct, or any schema. Default: no value. */
     readonly success?: Success
     /** Default: no typed error. */
     readonly error?: Error
-    /** Default: no progress. */
+    /** Fields of a struct, or any schema. Default: no progress. */
     readonly progress?: Progress
   } & Policies<Error["Type"]>
-): Task<Name, Payload extends Schema.Struct.Fields ? Schema.Struct<Payload> : Payload, Success, Error, Progress> => {
-  const payload: Schema.Top | Schema.Struct.Fields = options?.payload ?? Schema.Void
+): Task<Name, SchemaOf<Payload>, SchemaOf<Success>, Error, SchemaOf<Progress>> => {
+  const { error, payload, progress, success, ...policies } = Definition.optionsOf(options)
   return makeTask({
-    _tag: name,
-    payloadSchema: Schema.isSchema(payload) ? payload : Schema.Struct(payload),
-    successSchema: options?.success ?? Schema.Void,
-    errorSchema: options?.error ?? Schema.Never,
-    progressSchema: options?.progress ?? Schema.Never,
+    _tag: typeof name === "string" ? name : "(no name)",
+    payloadSchema: Definition.schemaOf(payload, Schema.Void),
+    successSchema: Definition.schemaOf(success, Schema.Void),
+    errorSchema: Definition.schemaOf(error, Schema.Never),
+    progressSchema: Definition.schemaOf(progress, Schema.Never),
     middlewares: [],
-    options: options ?? {}
+    options: policies,
+    given: { name, options }
     // the schemas of the definition are those of the type parameters; the untyped half is `makeTask`
   }) as unknown as ReturnType<typeof make<Name, Payload, Success, Error, Progress>>
 }
 
-type Definition = Omit<AnyWithProps, typeof TypeId | "~handler" | "~error" | "~codecs">
+type SchemaOf<S extends Schema.Top | Schema.Struct.Fields> = S extends Schema.Struct.Fields ? Schema.Struct<S> : S
+
+interface Parts extends Omit<AnyWithProps, typeof TypeId | "~handler" | "~error" | "~codecs" | "~problems"> {
+  readonly given: Definition.Given
+}
 
 /** A function, so that `class SendMail extends Task.make(…) {}` is possible. */
-const makeTask = (definition: Definition): AnyWithProps => {
+const makeTask = ({ given, ...definition }: Parts): AnyWithProps => {
   let codecs: Codecs | undefined
+  let problems: ReadonlyArray<string> | undefined
   const methods = {
     "~codecs": () => (codecs ??= buildCodecs(definition)),
+    "~problems": () => (problems ??= Definition.problemsOf(given, definition.middlewares)),
     context: TaskContext,
     enqueue: (payload: unknown, options?: EnqueueOptions) => Enqueue.one(self, payload, options),
-    enqueueAll: (payloads: Iterable<unknown>, options?: EnqueueOptions) =>
-      Enqueue.all(Array.from(payloads, (payload) => ({ task: self, payload, options: options ?? {} }))),
+    enqueueAll: (payloads: Iterable<unknown>, options?: EnqueueOptions) => Enqueue.allOf(self, payloads, options),
     execute: (payload: unknown, options?: ExecuteOptions) => Enqueue.execute(self, payload, options),
     handle: (id: string, options?: { readonly queue?: string | undefined }) => Enqueue.handle(self, id, options?.queue),
-    s: (payload: unknown, options?: EnqueueOptions) => ({ task: self, payload, options: options ?? {} }),
+    s: (payload: unknown, options: EnqueueOptions = {}) => ({ task: self, payload, options }),
     middleware: (middleware: TaskMiddleware.Any) =>
-      makeTask({ ...definition, middlewares: [...definition.middlewares, middleware] }),
+      makeTask({ ...definition, given, middlewares: [...definition.middlewares, middleware] }),
     toLayer: (handler: HandlerFunction | Effect.Effect<HandlerFunction>) =>
       Layer.effectContext(
         Effect.gen(function* () {
@@ -359,7 +393,26 @@ export const enqueueAll = <const Signatures extends ReadonlyArray<Signature.Any>
   Client | Signature.Services<Signatures[number]>
 > =>
   // one handle a signature, of its types
-  Enqueue.all(signatures) as ReturnType<typeof enqueueAll<Signatures>>
+  Effect.andThen(areSignatures(signatures), Enqueue.all(signatures)) as ReturnType<typeof enqueueAll<Signatures>>
+
+const areSignatures = (signatures: unknown): Effect.Effect<void, EnqueueError> => {
+  const calls: ReadonlyArray<unknown> = Array.isArray(signatures) ? signatures : [signatures]
+  const wrong = calls.findIndex((call) => !isObject(call) || !isTask(call["task"]))
+  return wrong === -1
+    ? Effect.void
+    : Effect.fail(
+        refused("signatures", `a list of calls such as SendMail.s({ … }) is wanted, not ${shown(calls[wrong])}`)
+      )
+}
+
+/**
+ * Whether the value is a task: what `make` gave, or a class that extends it.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isTask = (value: unknown): value is AnyWithProps =>
+  (typeof value === "function" || isObject(value)) && Reflect.get(value, TypeId) === TypeId
 
 /**
  * An upgrade function from schemas: decodes a payload of the older version and gives the value to encode as the next one.

@@ -52,6 +52,8 @@ export interface Info {
   /** Name of the task. */
   readonly task: string
   readonly queue: string
+  /** Name of the worker that runs it. */
+  readonly worker: string
   /** 1 on the first run; snoozes, releases and crashes do not count. */
   readonly attempt: number
   /** 1 on the first delivery; one more for each worker that died with it and each `reject({ requeue: true })`. */
@@ -71,7 +73,7 @@ export interface Info {
   ) => Effect.Effect<A, E | SoftTimeLimitExceeded, R>
   /** Run again, after the policy's delay or the one given. Counts as an attempt. */
   readonly retry: (options?: { readonly after?: Duration.Input | undefined }) => Effect.Effect<never, TaskSignal>
-  /** Run again after a while; does not count as an attempt. */
+  /** Run again after a while (10 years at most); does not count as an attempt. */
   readonly snooze: (duration: Duration.Input) => Effect.Effect<never, TaskSignal>
   /** Never run again: the message fails and is kept among the dead letters. With `requeue`: somebody else shall run it. */
   readonly reject: (options?: {
@@ -91,7 +93,8 @@ export interface Info {
 export interface Typed<in P> extends Info {
   /**
    * Tells whoever follows the message how far it is. The latest value counts; values in between may be skipped. Does not
-   * wait for the broker and never fails the handler.
+   * wait for the broker and never fails the handler: a value that does not fit the schema, or is larger than `maxResultSize`
+   * (`Defaults`) as JSON, is dropped with a warning.
    */
   readonly progress: (value: P) => Effect.Effect<void>
 }

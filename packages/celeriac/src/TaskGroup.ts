@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
+import { isObject } from "./internal/misuse.ts"
 import * as Task from "./Task.ts"
 import type { Running, TaskContext } from "./TaskContext.ts"
 
@@ -77,22 +78,30 @@ export const make = <const Ts extends ReadonlyArray<Task.AnyWithProps>>(...tasks
   // `~handler` is a phantom
   makeGroup(tasks) as TaskGroup<Ts[number]>
 
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isGroup = (value: unknown): value is Any => isObject(value) && value[TypeId] === TypeId
+
 const makeGroup = (tasks: ReadonlyArray<Task.AnyWithProps>): unknown => ({
   [TypeId]: TypeId,
-  tasks: new Map(tasks.map((task) => [task._tag, task])),
+  // what is no task is left to the worker, which says so
+  tasks: new Map(tasks.filter(Task.isTask).map((task) => [task._tag, task])),
   "~all": tasks,
   add: (...more: ReadonlyArray<Task.AnyWithProps>) => makeGroup([...tasks, ...more]),
-  merge: (that: TaskGroup<Task.AnyWithProps>) => makeGroup([...tasks, ...that["~all"]]),
+  merge: (that: TaskGroup<Task.AnyWithProps>) => makeGroup([...tasks, ...(isGroup(that) ? that["~all"] : [that])]),
   toLayer: (build: Table | Effect.Effect<Table>) =>
     Layer.effectContext(
       Effect.gen(function* () {
         const services = yield* Effect.context<never>()
         const handlers = Effect.isEffect(build) ? yield* build : build
         return Task.registered(
-          tasks.flatMap((task) => {
-            const run = handlers[task._tag]
-            return run === undefined ? [] : [{ task, run, services }]
-          })
+          tasks
+            .filter(Task.isTask)
+            // a task may be called "constructor"
+            .filter((task) => isObject(handlers) && Object.hasOwn(handlers, task._tag))
+            .map((task) => ({ task, run: handlers[task._tag]!, services }))
         )
       })
     )

@@ -14,6 +14,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import { latest } from "./internal/misuse.ts"
 
 /**
  * Limits as calls, tasks and workers state them.
@@ -117,6 +118,17 @@ export const readMillis = (input: Duration.Input): number =>
   hasNaN(input)
     ? Number.NaN
     : Option.match(Duration.fromInput(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+
+/**
+ * Whether it is a finite span that no message can carry and no `Date` can hold the end of.
+ *
+ * @internal
+ */
+export const isTooLong = (input: unknown): boolean => {
+  // what is no duration is NaN, and that is not too long
+  const millis = input === undefined ? 0 : readMillis(input as Duration.Input)
+  return millis > latest && millis !== Infinity
+}
 
 const hasNaN = (input: Duration.Input): boolean =>
   typeof input === "number"

@@ -251,6 +251,22 @@ describe("the broker is away", () => {
   )
 })
 
+it.effect("of many messages a part may be accepted: the error says maybe, and names them all", () =>
+  run((world) =>
+    Effect.gen(function* () {
+      let sent = 0
+      world.wire.fate = ({ step }) => (step === "publish" && ++sent > 1 ? "refused" : "carried out")
+      const ids = range(600).map((_, index) => `a${index}`)
+      const calls = range(600).map((payload, index) => Job.s(payload, { id: ids[index] }))
+      const error = unavailable(yield* exitWithin("7 seconds", Task.enqueueAll(calls)))
+      assert.strictEqual(error.accepted, "maybe")
+      assert.deepStrictEqual(error.ids, ids)
+      world.wire.mend()
+      assert.strictEqual(yield* queued(), 500)
+    })
+  )
+)
+
 describe("the order of batches", () => {
   it.effect("a batch over several queues that is overtaken by a later one is no duplicate", () =>
     run((world) =>

@@ -1,6 +1,7 @@
 /** Calls that make no sense, and payloads that do not fit: a tagged error that says what to do, and nothing is sent. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import type { Scope } from "effect/Scope"
@@ -52,6 +53,27 @@ describe("a call that makes no sense is refused, nothing is sent", () => {
     ["at", { at: new Date(Number.NaN) }, /1970/],
     ["at", untyped({ at: "tomorrow" }), /1970/],
     ["at", untyped({ at: null }), /1970/],
+    ["at", { at: 1e300 }, /1970/],
+    ["at", { at: 9e15 }, /Date can hold/],
+    ["at", { at: 8.64e15 + 1 }, /Date can hold/],
+    ["delay", { delay: 1e300 }, /last time/],
+    ["delay", { delay: 8.64e15 - epoch + 1 }, /last time/],
+    ["expires", { expires: 1e300 }, /last time/],
+    ["expires", { expires: 9e15 }, /last time/],
+    ["expires", { expires: Number.NaN }, /span of time/],
+    ["expires", { expires: Infinity }, /finite/],
+    ["expires", untyped({ expires: null }), /span of time/],
+    ["resultTtl", { resultTtl: 1e300 }, /last time/],
+    ["retries", { retries: 1e300 }, /whole number/],
+    ["timeLimit", { timeLimit: 1e300 }, /too long/],
+    ["softTimeLimit", { softTimeLimit: 9e15 }, /too long/],
+    ["options", untyped(null), /must be an object, they are null/],
+    ["options", untyped(5), /must be an object, they are 5/],
+    ["options", untyped("1 minute"), /must be an object, they are "1 minute"/],
+    ["options", untyped([]), /must be an object/],
+    ["options", untyped(() => 1), /must be an object, they are a function/],
+    ["dealy", untyped({ dealy: "1 minute" }), /no such option; there are id, queue, priority, delay, /],
+    ["onInterrupt", untyped({ onInterrupt: "detach" }), /no such option/],
     ["expires", { expires: -1 }, /0 or more/],
     ["expires", untyped({ expires: "some day" }), /span of time/],
     ["expires", { expires: new Date(Number.NaN) }, /1970/],
@@ -82,6 +104,17 @@ describe("a call that makes no sense is refused, nothing is sent", () => {
         assert.strictEqual(wire.count("publish"), 0)
       })
     )
+  )
+
+  it.effect.each([{ at: 8.64e15 }, { at: new Date(8.64e15) }, { delay: 8.64e15 - epoch }, { timeLimit: Infinity }])(
+    "%o is taken",
+    (options) =>
+      run(() =>
+        Effect.gen(function* () {
+          const handle = yield* Mail.enqueue({ to: "a" }, options)
+          assert(Option.isSome(yield* handle.state))
+        })
+      )
   )
 
   class Odd extends Task.make("odd", {

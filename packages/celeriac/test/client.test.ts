@@ -15,6 +15,7 @@ import * as Defaults from "../src/Defaults.ts"
 import * as Message from "../src/Message.ts"
 import * as Router from "../src/Router.ts"
 import * as Task from "../src/Task.ts"
+import * as TaskGroup from "../src/TaskGroup.ts"
 import type { TaskHandle } from "../src/TaskHandle.ts"
 import * as TaskId from "../src/TaskId.ts"
 import * as Worker from "../src/Worker.ts"
@@ -30,9 +31,9 @@ const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | 
 /** Where a message is, and what is on the wire. */
 const found = Effect.fnUntraced(function* (handle: TaskHandle<unknown, unknown>) {
   const broker = yield* Broker
-  const where = yield* broker.locate(handle)
-  assert(Option.isSome(where), "the message is there")
-  const { dueAt, place, wire } = where.value
+  const [where] = yield* broker.locate([handle])
+  assert(where !== undefined && where.place !== "ended", "the message is there")
+  const { dueAt, place, wire } = where
   return { dueAt, place, wire, message: Result.getOrThrow(Message.decode(handle, wire)) }
 })
 
@@ -199,9 +200,72 @@ describe("precedence: call, Router, task, Defaults", () => {
       })
     )
   )
+
+  class Queued extends Task.make("job", { queue: "of-task" }) {}
+  const needsPayload = (request: Router.Request) => ({ queue: (request.payload as { readonly to: string }).to })
+  const routers: ReadonlyArray<readonly [what: string, router: Layer.Layer<never, unknown>, queue: string]> = [
+    ["patterns answer", Router.layerPatterns({ "j*": "routed" }), "routed"],
+    ["patterns that do not fit", Router.layerPatterns({ "k*": "routed" }), "of-task"],
+    ["functions have no say", Router.layerTasks(TaskGroup.make(Queued), { job: () => ({ queue: "f" }) }), "of-task"],
+    [
+      "patterns answer behind functions",
+      Router.layerTasks(TaskGroup.make(Queued), { job: () => ({ queue: "f" }) }).pipe(
+        Layer.provideMerge(Router.layerPatterns({ "*": "routed" }))
+      ),
+      "routed"
+    ],
+    ["one that needs the payload has no say", Layer.succeed(Router.Router, needsPayload), "of-task"],
+    ["one that names no queue has no say", Layer.succeed(Router.Router, () => ({ queue: "a b" })), "of-task"]
+  ]
+  it.effect.each(routers)("a handle by id asks the Router: %s", ([, router, queue]) =>
+    run(() =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* Queued.handle("a")).queue, queue)
+        assert.strictEqual((yield* Queued.handle("a", { queue: "x" })).queue, "x")
+      }).pipe(Effect.provide(router))
+    )
+  )
+
+  it.effect("a handle by id finds what a pattern routed", () =>
+    run(() =>
+      Effect.gen(function* () {
+        yield* Queued.enqueue(undefined, { id: "a" })
+        assert(Option.isSome(yield* (yield* Queued.handle("a")).state))
+      }).pipe(Effect.provide(Router.layerPatterns({ job: "routed" })))
+    )
+  )
 })
 
 describe("ids", () => {
+  it.effect("duplicates among several messages: the error tells what became of each", () =>
+    run(() =>
+      Effect.gen(function* () {
+        yield* Mail.enqueue({ to: "a" }, { id: "a" })
+        yield* Mail.enqueue({ to: "c" }, { id: "c", queue: "other" })
+        const ids = ["new-1", "a", "new-2", "c", "new-1"]
+        const calls = ids.map((id) => Mail.s({ to: id }, id === "c" ? { id, queue: "other" } : { id }))
+        const error = errorOf(yield* Effect.exit(Task.enqueueAll(calls)))
+        assert(error.reason._tag === "Duplicate")
+        assert.deepStrictEqual(error.ids, ids)
+        assert.deepStrictEqual(
+          error.reason.receipts.map(({ accepted, id, queue }) => [id, queue, accepted]),
+          [
+            ["new-1", "default", true],
+            ["a", "default", false],
+            ["new-2", "default", true],
+            ["c", "other", false],
+            ["new-1", "default", false]
+          ]
+        )
+        assert.deepInclude(error.reason, { id: "a", queue: "default" })
+        assert.match(error.message, /2 of the 5 messages of this call were accepted/)
+        for (const { id, queue } of error.reason.receipts) {
+          assert(Option.isSome(yield* (yield* Mail.handle(id, { queue })).state))
+        }
+      })
+    )
+  )
+
   const Live = Mail.toLayer(({ to }) => Effect.succeed(to))
 
   it.effect("a caller's id is accepted once while its message lives, and for the dedupe window after its end", () =>

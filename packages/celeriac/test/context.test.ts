@@ -82,6 +82,7 @@ describe("fields", () => {
     ],
     [{}, { enqueuedAt: at(0) }],
     [{ queue: "q" }, { queue: "q" }, { queues: ["q"] }],
+    [{}, { worker: "of-mails" }, { name: "of-mails" }],
     [{ headers: { a: "1" } }, { headers: { a: "1" } }],
     [{ delay: "1 minute" }, { enqueuedAt: at(0), attempt: 1 }],
     [

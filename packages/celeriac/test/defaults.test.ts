@@ -25,6 +25,7 @@ const documented = {
   publishTimeout: 5000,
   publishBuffer: 10_000,
   maxMessageSize: 1_048_576,
+  maxResultSize: 1_048_576,
   maxDeliveries: 5
 }
 
@@ -41,6 +42,7 @@ describe("Defaults", () => {
     publishTimeout: "1 second",
     publishBuffer: 1,
     maxMessageSize: 10,
+    maxResultSize: 20,
     maxDeliveries: 1
   } as const
   const expected: Record<string, unknown> = { ...changes, resultTtl: 3_600_000, publishTimeout: 1000 }
@@ -104,6 +106,11 @@ describe.each(stores)("below a whole program: $store", ({ layer }) => {
 
 describe("values that make no sense", () => {
   it.effect.each([
+    null,
+    5,
+    { prioritty: 5 },
+    { maxResultSize: 0 },
+    { resultTtl: 1e300 },
     { priority: 10 },
     { priority: -1 },
     { queue: "a b" },
@@ -115,9 +122,10 @@ describe("values that make no sense", () => {
     { publishTimeout: Number.NaN }
   ] as ReadonlyArray<object>)("%o is refused where it is given", (options) =>
     Effect.gen(function* () {
-      const exit = yield* Effect.exit(Effect.provide(plain, Defaults.layer(options)))
-      assert(exit._tag === "Failure", "it was taken")
-      assert.match(String(exit.cause), new RegExp(Object.keys(options)[0]!))
+      const error = errorOf(yield* Effect.exit(Effect.provide(plain, Defaults.layer(options))))
+      assert.instanceOf(error, Defaults.DefaultsError)
+      assert.match(error.message, /^Defaults.layer: /)
+      assert.match(error.problems[0]!, new RegExp(Object.keys(options ?? {})[0] ?? "must be an object"))
     })
   )
 })

@@ -23,6 +23,7 @@ const message: Message.Message = {
 
 const run: Outcome.Run = {
   message,
+  wire: Message.encode(message),
   deliveries: 1,
   maxDeliveries: 5,
   worker: "w",
@@ -31,7 +32,8 @@ const run: Outcome.Run = {
   resultTtl: 60 * minute,
   dedupeWindow: 10 * minute,
   ignoreResult: false,
-  unknownTaskWindow: 10 * minute
+  unknownTaskWindow: 10 * minute,
+  maxResultSize: 1_048_576
 }
 
 const giveUp: Decision = { _tag: "GiveUp", why: "times" }
@@ -165,7 +167,7 @@ describe("the end", () => {
     },
     {
       outcome: { _tag: "Unknown", detail: `nobody knows "t"` },
-      run: { message: { ...message, attempts: 2, unknownSince: [endedAt - 10 * minute, 9] } },
+      run: { wire: Message.withPutOff(Message.encode(message), [endedAt - 10 * minute, 9]) },
       state: "dead",
       counted: 0,
       dead: /nobody knows "t"/,
@@ -205,8 +207,11 @@ describe("the end", () => {
   })
 
   it("the id is refused for the dedupe window at least", () => {
-    const { ttl } = readAck(Outcome.settle({ _tag: "Succeeded", value: 1 }, { ...run, resultTtl: 1 }).disposition)
-    assert.strictEqual(ttl, run.dedupeWindow)
+    const { disposition } = Outcome.settle({ _tag: "Succeeded", value: 1 }, { ...run, resultTtl: 1 })
+    assert(disposition._tag === "Ack" && disposition.record !== undefined)
+    const { tombstone, ttl, value } = disposition.record
+    assert.strictEqual(ttl, 1, "the value does not live longer for it")
+    assert.deepStrictEqual(tombstone, { value: TaskRecord.tombstone(value), ttl: run.dedupeWindow })
   })
 })
 
@@ -287,29 +292,35 @@ describe("back without a counted attempt", () => {
 describe("Unknown", () => {
   it("is put off for longer each time, until the window is over, and then dies", () => {
     const delays: Array<number> = []
-    let known: Message.Message = message
+    let { wire } = run
     let now = endedAt
     for (let deliveries = 0; deliveries < 100; deliveries++) {
-      const consequence = Outcome.settle({ _tag: "Unknown", detail: "no" }, { ...run, message: known, endedAt: now })
+      const consequence = Outcome.settle({ _tag: "Unknown", detail: "no" }, { ...run, wire, endedAt: now })
       if (consequence.state === "dead") break
       assert.strictEqual(consequence.state, "scheduled")
       const back = readBack(consequence.disposition)
-      assert.isUndefined(back.message!.attempts)
-      assert.strictEqual(back.message!.expiresAt, message.expiresAt, "no run has started: it can still expire")
+      assert.deepStrictEqual(back.message, message, "nothing of it changes")
+      assert.strictEqual(back.to, "tail")
       delays.push(back.delay)
       now += back.delay
-      known = back.message!
+      assert(consequence.disposition._tag === "Reschedule" && consequence.disposition.wire !== undefined)
+      wire = consequence.disposition.wire
     }
     assert.deepStrictEqual(delays.slice(0, 7), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
     assert.strictEqual(now - endedAt, run.unknownTaskWindow, "dead when the window is over, not before and not after")
   })
 
-  it("of a message that cannot be read or changed, the window counts from its enqueue", () => {
-    const unread = { ...run, message: undefined }
-    const since = endedAt - 10 * minute + 300
-    const first = Outcome.settle({ _tag: "Unknown", detail: "newer", since }, unread)
-    assert.strictEqual(first.state, "scheduled")
-    assert.deepStrictEqual(readBack(first.disposition), { delay: 300, to: "tail", note: undefined, message: undefined })
-    assert.strictEqual(Outcome.settle({ _tag: "Unknown", detail: "newer", since: since - 300 }, unread).state, "dead")
+  it("a message of a newer version is marked too, whatever its form and however old it is", () => {
+    const unread = { ...run, message: undefined, wire: "27 in whatever form" }
+    const first = Outcome.settle({ _tag: "Unknown", detail: "newer" }, unread)
+    assert.deepStrictEqual(first, {
+      state: "scheduled",
+      disposition: { _tag: "Reschedule", wire: `27(${endedAt},1) in whatever form`, delay: 1000, to: "tail" }
+    })
+    const late = { ...unread, wire: `27(${endedAt - 10 * minute + 300},1) in whatever form` }
+    const second = Outcome.settle({ _tag: "Unknown", detail: "newer" }, late)
+    assert.strictEqual(second.disposition._tag === "Reschedule" && second.disposition.delay, 300)
+    const last = { ...unread, wire: `27(${endedAt - 10 * minute},1) in whatever form` }
+    assert.strictEqual(Outcome.settle({ _tag: "Unknown", detail: "newer" }, last).state, "dead")
   })
 })

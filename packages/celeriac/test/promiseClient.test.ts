@@ -1,9 +1,11 @@
+import { setImmediate } from "node:timers/promises"
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as CeleriacMemory from "../src/CeleriacMemory.ts"
+import { Client } from "../src/Client.ts"
 import { EnqueueError } from "../src/EnqueueError.ts"
 import * as PromiseClient from "../src/PromiseClient.ts"
 import * as Task from "../src/Task.ts"
@@ -93,9 +95,56 @@ describe("result", () => {
     const controller = new AbortController()
     const waits = [handle.result({ signal: controller.signal }), handle.ending({ signal: controller.signal })]
     controller.abort()
-    await Promise.all(waits.map(rejection))
+    for (const error of await Promise.all(waits.map(rejection))) {
+      assert.isTrue(error instanceof DOMException && error.name === "AbortError")
+    }
     assert.isTrue(await handle.revoke())
   })
+
+  it("an error that is undefined is an error", async () => {
+    class Silent extends Task.make("silent", { error: Schema.Undefined }) {}
+    const client = (open = PromiseClient.make(
+      Layer.provideMerge(
+        Worker.layer({ tasks: [Silent] }).pipe(
+          Layer.provide(Silent.toLayer(() => Effect.fail(undefined))),
+          Layer.provide(Logger.layer([]))
+        ),
+        CeleriacMemory.layer
+      )
+    ))
+    const handle = await client.enqueue(Silent)
+    assert.deepStrictEqual(await handle.ending(), { status: "failed", error: undefined })
+    assert.strictEqual(await rejection(handle.result()), undefined)
+  })
+
+  const reasons = [new Error("enough"), "enough", { code: 1 }]
+  for (const [index, reason] of reasons.entries()) {
+    it(`aborting rejects with the signal's own reason (${index})`, async () => {
+      const client = connect()
+      const handle = await client.enqueue(Answer, { how: "never" }, { delay: "1 hour" })
+      const controller = new AbortController()
+      const { signal } = controller
+      const waits = [
+        handle.result({ signal }),
+        handle.ending({ signal }),
+        client.execute(Answer, { how: "well" }, { id: "e", delay: "1 hour", signal })
+      ]
+      // the message of `execute` is on its way
+      while ((await (await client.handle(Answer, "e")).state()) === undefined) await setImmediate()
+      controller.abort(reason)
+      for (const error of await Promise.all(waits.map(rejection))) assert.strictEqual(error, reason)
+      assert.strictEqual(await (await client.handle(Answer, "e")).state(), "revoked")
+    })
+
+    it(`a signal that has aborted before: nothing is sent (${index})`, async () => {
+      const client = connect()
+      const signal = AbortSignal.abort(reason)
+      assert.strictEqual(await rejection(client.execute(Answer, { how: "well" }, { id: "e", signal })), reason)
+      assert.strictEqual(await (await client.handle(Answer, "e")).state(), undefined)
+      const handle = await client.enqueue(Answer, { how: "well" })
+      assert.strictEqual(await rejection(handle.result({ signal })), reason)
+    })
+  }
 })
 
 describe("calls", () => {
@@ -169,7 +218,96 @@ describe("handle", () => {
   })
 })
 
+describe("what is no task", () => {
+  const tasks: ReadonlyArray<unknown> = [undefined, null, 5, "answer", {}, () => undefined]
+  for (const [index, given] of tasks.entries()) {
+    it(`is refused by a rejection (${index})`, async () => {
+      const client = connect()
+      const task = given as typeof Purge
+      const calls = [
+        () => client.enqueue(task),
+        () => client.enqueueAll(task, []),
+        () => client.execute(task),
+        () => client.handle(task, "a")
+      ]
+      for (const call of calls) {
+        const error = await rejection(call())
+        assert.isTrue(error instanceof EnqueueError && error.reason._tag === "InvalidTask")
+      }
+    })
+  }
+
+  it("and so are options that are none", async () => {
+    const client = connect()
+    for (const options of [null, 5, { dealy: 1 }]) {
+      for (const call of [client.enqueue, client.execute] as const) {
+        const error = await rejection(call(Answer, { how: "well" }, options as never))
+        assert.isTrue(error instanceof EnqueueError && error.reason._tag === "InvalidOption")
+      }
+    }
+  })
+})
+
 describe("close", () => {
+  const closed = (error: unknown) =>
+    assert.isTrue(error instanceof PromiseClient.ClientClosed && error.message === "the client was closed")
+
+  it("all later calls reject with a tagged error", async () => {
+    const client = connect()
+    const handle = await client.enqueue(Answer, { how: "well" })
+    await client.close()
+    const calls = [
+      client.ready(),
+      client.enqueue(Purge),
+      client.enqueueAll(Purge, [undefined]),
+      client.execute(Purge),
+      client.handle(Purge, "a"),
+      handle.result(),
+      handle.ending(),
+      handle.state(),
+      handle.revoke(),
+      handle.forget(),
+      handle.changes()[Symbol.asyncIterator]().next()
+    ]
+    for (const error of await Promise.all(calls.map(rejection))) closed(error)
+    await client.close()
+  })
+
+  it("a client that was never used", async () => {
+    const client = connect()
+    await client.close()
+    closed(await rejection(client.enqueue(Purge)))
+  })
+
+  it("open waits reject with it as well", async () => {
+    const client = connect()
+    const handle = await client.enqueue(Answer, { how: "well" }, { delay: "1 hour" })
+    const changes = handle.changes()[Symbol.asyncIterator]()
+    await changes.next()
+    const waits = [
+      handle.result(),
+      handle.ending(),
+      changes.next(),
+      client.execute(Answer, { how: "well" }, { id: "e", delay: "1 hour" })
+    ].map(rejection)
+    while ((await (await client.handle(Answer, "e")).state()) === undefined) await setImmediate()
+    await client.close()
+    for (const error of await Promise.all(waits)) closed(error)
+  })
+
+  it("while the layer is built", async () => {
+    const client = (open = PromiseClient.make(Layer.effect(Client, Effect.never)))
+    const call = rejection(client.enqueue(Purge))
+    await client.close()
+    closed(await call)
+  })
+
+  it("a layer that cannot be built rejects with its error", async () => {
+    const client = PromiseClient.make(Layer.effect(Client, new Refused({ code: 1 })))
+    assert.deepStrictEqual(await rejection(client.ready()), new Refused({ code: 1 }))
+    assert.deepStrictEqual(await rejection(client.enqueue(Purge)), new Refused({ code: 1 }))
+  })
+
   const handles = {
     close: (client: PromiseClient.PromiseClient) => client.close(),
     "the end of its block": (client: PromiseClient.PromiseClient) => client[Symbol.asyncDispose]()

@@ -9,7 +9,10 @@ import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import type { Broker } from "../src/Broker.ts"
 import * as CeleriacMemory from "../src/CeleriacMemory.ts"
+import type { Client } from "../src/Client.ts"
+import * as PromiseClient from "../src/PromiseClient.ts"
 import * as PromiseHandler from "../src/PromiseHandler.ts"
 import * as Task from "../src/Task.ts"
 import { type Info, SoftTimeLimitExceeded, TaskContext } from "../src/TaskContext.ts"
@@ -211,22 +214,67 @@ describe("context", () => {
     )
   })
 
-  it.effect("progress reaches whoever follows", () =>
-    Effect.gen(function* () {
+  it.effect("progress reaches whoever follows", () => {
+    const seen = Deferred.makeUnsafe<void>()
+    return Effect.gen(function* () {
       const handle = yield* Work.enqueue({ day })
-      const seen = yield* handle.changes.pipe(
+      const values = yield* handle.changes.pipe(
         Stream.filter((change) => change._tag === "Progress"),
         Stream.map((change) => change.value),
+        // the message would not be there any more to be looked at
+        Stream.tap(() => Deferred.succeed(seen, undefined)),
         Stream.runCollect
       )
-      assert.deepStrictEqual(seen, [{ done: 1 }])
+      assert.deepStrictEqual(values, [{ done: 1 }])
     }).pipe(
       servedBy(async (_, context) => {
         await context.progress({ done: 1 })
+        await Effect.runPromise(Deferred.await(seen))
         return ""
       })
     )
-  )
+  })
+})
+
+describe("within a handler", () => {
+  class Child extends Task.make("child") {}
+
+  const lineage = (parent: "child" | "none") =>
+    it.effect(
+      `calls of a PromiseClient have ${parent === "none" ? "no parent without `within`" : "it as their parent"}`,
+      () => {
+        const seen: Array<readonly [string, string | undefined, string]> = []
+        return Effect.gen(function* () {
+          const services = yield* Effect.context<Client | Broker>()
+          const client = PromiseClient.make(Layer.succeedContext(services))
+          const Handlers = Layer.mergeAll(
+            PromiseHandler.toLayer(Work, async (_, context) => {
+              const own = parent === "none" ? client : client.within(context)
+              await own.enqueue(Child)
+              await own.enqueueAll(Child, [undefined])
+              await own.execute(Child)
+              return ""
+            }),
+            Child.toLayer((_, { parentId, rootId, worker }) =>
+              Effect.sync(() => void seen.push([worker, parentId, rootId]))
+            )
+          )
+          const worker = Worker.layer({ name: "mine", tasks: [Work, Child] }).pipe(Layer.provide(Handlers))
+          yield* Layer.build(worker)
+          const handle = yield* Work.enqueue({ day })
+          assert.strictEqual(yield* handle.await, "")
+          assert.strictEqual(seen.length, 3)
+          for (const [worker, parentId, rootId] of seen) {
+            assert.strictEqual(worker, "mine")
+            assert.strictEqual(parentId, parent === "none" ? undefined : handle.id)
+            assert.strictEqual(rootId === handle.id, parent !== "none")
+          }
+          yield* Effect.promise(() => client.close())
+        }).pipe(Effect.scoped, Effect.provide(CeleriacMemory.layer))
+      }
+    )
+  lineage("none")
+  lineage("child")
 })
 
 describe("stops", () => {

@@ -150,7 +150,7 @@ describe("definitions that make no sense are refused", () => {
     return run(() =>
       Effect.gen(function* () {
         const layer = Worker.layer({ tasks: [Nameless] }).pipe(Layer.provide(Nameless.toLayer(() => Effect.void)))
-        assert.match((yield* refusal(layer)).message, /name is empty/)
+        assert.match((yield* refusal(layer)).message, /name must be text of 1 to 256 characters, it is empty/)
       })
     )
   })

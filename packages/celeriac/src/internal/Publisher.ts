@@ -81,7 +81,7 @@ export const make = Effect.gen(function* () {
     const receipts: Array<Receipt> = []
     for (let at = 0; at < messages.length; at += batchSize) {
       const part = yield* submit(messages.slice(at, at + batchSize), submittedAt).pipe(
-        Effect.mapError((error) => (at === 0 ? error : afterPart(error)))
+        Effect.mapError((error) => (at === 0 ? error : afterPart(error, messages)))
       )
       for (const receipt of part) receipts.push(receipt)
     }
@@ -113,8 +113,11 @@ const answeredBy =
 const leastTry = 1000
 
 /** An earlier part of the same call was accepted, so "nothing was accepted" would be wrong. */
-const afterPart = (error: EnqueueError): EnqueueError =>
-  new EnqueueError({ reason: new BrokerUnavailable({ accepted: "maybe", detail: error.message }), ids: error.ids })
+const afterPart = (error: EnqueueError, messages: ReadonlyArray<Publication>): EnqueueError =>
+  new EnqueueError({
+    reason: new BrokerUnavailable({ accepted: "maybe", detail: error.message }),
+    ids: messages.map(({ id }) => id)
+  })
 
 const asMaybe = (error: BrokerError): BrokerError => unavailable("maybe", error.message)
 

@@ -4,8 +4,10 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { Defaults } from "../Defaults.ts"
 import * as Message from "../Message.ts"
 import type { Listener, Work } from "../Pool.ts"
+import { maxDelay } from "../Retry.ts"
 import type { AnyWithProps } from "../Task.ts"
 import { SoftTimeLimitExceeded, TaskSignal, type Typed } from "../TaskContext.ts"
 import * as TimeLimit from "../TimeLimit.ts"
@@ -18,11 +20,14 @@ export class RunContext implements Typed<unknown> {
   private readonly work: Work
   private readonly definition: AnyWithProps
   private readonly listener: Listener
+  /** Name of the worker that runs it. */
+  readonly worker: string
   /** Regions under `withSoftTimeLimit` that are open now. */
   private readonly regions = new Set<Deferred.Deferred<never, SoftTimeLimitExceeded>>()
   private softLimitCame = false
 
-  constructor(work: Work, definition: AnyWithProps, listener: Listener) {
+  constructor(work: Work, definition: AnyWithProps, listener: Listener, worker: string) {
+    this.worker = worker
     this.work = work
     this.definition = definition
     this.listener = listener
@@ -93,12 +98,17 @@ export class RunContext implements Typed<unknown> {
 
   get progress(): Typed<unknown>["progress"] {
     return (value) =>
-      this.definition["~codecs"]()
-        .progress.encode(value)
-        .pipe(
-          Effect.map((encoded) => this.listener.onProgress(JSON.stringify(encoded))),
-          Effect.catchCause((cause) => Effect.logWarning("a progress value does not fit the task's schema", cause))
-        )
+      Effect.suspend(() => this.definition["~codecs"]().progress.encode(value)).pipe(
+        Effect.flatMap((encoded) =>
+          Effect.flatMap(Defaults, ({ maxResultSize }) => {
+            const text = JSON.stringify(encoded)
+            return text.length > maxResultSize
+              ? Effect.fail(`it has ${text.length} characters, maxResultSize is ${maxResultSize}`)
+              : Effect.sync(() => this.listener.onProgress(text))
+          })
+        ),
+        Effect.catchCause((cause) => Effect.logWarning("a progress value was dropped, for it cannot be sent", cause))
+      )
   }
 
   get withSoftTimeLimit(): Typed<unknown>["withSoftTimeLimit"] {
@@ -132,10 +142,13 @@ export class RunContext implements Typed<unknown> {
   }
 }
 
-/** Throws for what is no span of time: a message must not come back at once, again and again, by mistake. */
+/**
+ * Throws for what is no span of time: a message must not come back at once, again and again, by mistake. Longer ones than
+ * any policy can ask for are cut.
+ */
 const millisOf = (input: Duration.Input): number => {
   const millis = TimeLimit.readMillis(input)
-  if (Number.isFinite(millis) && millis >= 0) return Math.ceil(millis)
+  if (Number.isFinite(millis) && millis >= 0) return Math.ceil(Math.min(millis, maxDelay))
   throw new RangeError(
     `${typeof input === "object" ? JSON.stringify(input) : String(input)} is no finite span of time of 0 or more: a handler cannot wait for it`
   )

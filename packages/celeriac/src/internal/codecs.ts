@@ -71,6 +71,31 @@ export const encodeDefect = (value: unknown): unknown => {
   return { name: "Error", message: "a defect that cannot be printed" }
 }
 
+/** Most characters of a text in a stored reason or defect. */
+const longest = 2000
+
+/** Most causes of a stored defect, one within the other. */
+const deepest = 5
+
+export const short = (text: string): string => (text.length > longest ? `${text.slice(0, longest)}…` : text)
+
+/** An encoded defect of bounded size: its texts are cut, causes beyond the fifth left out, other large values told as text. */
+export const shortDefect = (encoded: unknown, depth = 0): unknown => {
+  if (typeof encoded === "string") return short(encoded)
+  if (typeof encoded !== "object" || encoded === null) return encoded
+  const { cause, message, name, stack, ...others } = encoded as Readonly<Record<string, unknown>>
+  if (typeof message === "string" && typeof name === "string" && Object.keys(others).length === 0) {
+    return {
+      name: short(name),
+      message: short(message),
+      ...(typeof stack === "string" && { stack: short(stack) }),
+      ...(cause !== undefined && depth < deepest && { cause: shortDefect(cause, depth + 1) })
+    }
+  }
+  const json = JSON.stringify(encoded)
+  return json.length > longest ? short(json) : encoded
+}
+
 const decodeDefectExit = Schema.decodeUnknownExit(defect)
 
 export const decodeDefect = (value: unknown): unknown => {

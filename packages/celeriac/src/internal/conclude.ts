@@ -90,11 +90,29 @@ const misfit = (what: string, cause: Cause.Cause<unknown>): Error =>
   new Error(`the handler's ${what} does not fit the task's schema`, { cause: Cause.squash(cause) })
 
 const defect = (run: Run, value: unknown): Effect.Effect<Outcome> =>
-  Effect.map(decide(run, { _tag: "Died", defect: value }), (retry): Outcome => ({
-    _tag: "Died",
-    defect: encodeDefect(value),
-    retry
-  }))
+  Effect.map(decide(run, { _tag: "Died", defect: value }), (retry): Outcome => {
+    const stack = stackOf(value)
+    return { _tag: "Died", defect: encodeDefect(value), retry, ...(stack !== undefined && { stack }) }
+  })
+
+const longestStack = 4000
+
+/** From here on up it is Effect's or our own, and says nothing of the handler. */
+const machinery = /^ +at (?:Generator\.next|~effect\/|FiberImpl\.|misfit )/m
+
+/** Without the message, down to the handler. Total: to read an error can throw. */
+const stackOf = (defect: unknown): string | undefined => {
+  try {
+    const text: unknown = defect instanceof Error ? defect.stack : undefined
+    if (typeof text !== "string") return undefined
+    const from = text.search(/^ +at /m)
+    const to = text.search(machinery)
+    const frames = from < 0 ? "" : text.slice(from, to < 0 ? undefined : to).trimEnd()
+    return frames === "" ? undefined : frames.slice(0, longestStack)
+  } catch {
+    return undefined
+  }
+}
 
 const signalled = (run: Run, signal: TaskSignal): Effect.Effect<Outcome> => {
   switch (signal.verdict) {

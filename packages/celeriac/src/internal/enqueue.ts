@@ -1,21 +1,23 @@
 /** From a call (task, payload, options) to an accepted message and its handle. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { Publication } from "../Broker.ts"
 import { Client, type EnqueueOptions } from "../Client.ts"
-import { Defaults, type Priority } from "../Defaults.ts"
-import { Duplicate, EnqueueError, InvalidOption, InvalidPayload, TooLarge } from "../EnqueueError.ts"
+import { Defaults } from "../Defaults.ts"
+import { Duplicate, EnqueueError, InvalidPayload, InvalidTask, TooLarge } from "../EnqueueError.ts"
 import * as Message from "../Message.ts"
 import * as Router from "../Router.ts"
 import type { AnyWithProps, ExecuteOptions } from "../Task.ts"
 import { TaskContext } from "../TaskContext.ts"
 import * as TaskId from "../TaskId.ts"
 import * as TimeLimit from "../TimeLimit.ts"
+import * as Options from "./callOptions.ts"
 import { Handle } from "./handle.ts"
+import { shown } from "./misuse.ts"
 import { printed } from "./payload.ts"
 import * as Telemetry from "./Telemetry.ts"
 
@@ -36,22 +38,51 @@ interface Draft {
 export const one = (task: AnyWithProps, payload: unknown, options: EnqueueOptions = {}) =>
   Effect.map(all([{ task, payload, options }]), ([handle]) => handle!)
 
+/** Payloads of one task. They are taken at once: an iterator could not be asked a second time. */
+export const allOf = (task: AnyWithProps, payloads: Iterable<unknown>, options: EnqueueOptions = {}) => {
+  let calls: ReadonlyArray<Call>
+  try {
+    calls = Array.from(iterable(payloads), (payload) => ({ task, payload, options }))
+  } catch (thrown) {
+    return Effect.fail(misfit(task, `the payloads cannot be listed: ${printed(thrown)}`))
+  }
+  return Effect.andThen(Options.areOptions(options, Options.known.enqueueAll), all(calls))
+}
+
+const iterable = (payloads: Iterable<unknown>): Iterable<unknown> => {
+  // `Array.from` takes whatever it is given for an empty list
+  if (typeof Reflect.get(Object(payloads) as object, Symbol.iterator) === "function") return payloads
+  throw new TypeError(`they must be a list or another iterable, they are ${shown(payloads)}`)
+}
+
 export const all = Effect.fnUntraced(function* (calls: ReadonlyArray<Call>) {
   const client = yield* Client
   const context = yield* Effect.context<never>()
   const drafts: Array<Draft> = []
-  for (const call of calls) drafts.push(yield* draft(call, context))
-  const ids = drafts.map(({ message }) => message.id)
-  const receipts = yield* Telemetry.sending(
-    context,
-    drafts.map(({ message }) => message),
-    (trace) => Effect.flatMap(publications(drafts, trace, context), client.publish)
+  for (const call of calls) drafts.push(yield* draft(call, context, Options.known.enqueue))
+  return yield* send(drafts, client, context)
+})
+
+/** Sends what was checked. */
+const send = Effect.fnUntraced(function* (
+  drafts: ReadonlyArray<Draft>,
+  client: Client["Service"],
+  context: Context.Context<never>
+) {
+  const messages = drafts.map(({ message }) => message)
+  const receipts = yield* Telemetry.sending(context, messages, (trace) =>
+    Effect.flatMap(publications(drafts, trace, context), client.publish)
   )
-  return yield* Effect.forEach(drafts, ({ message: { id, queue }, task }, index) =>
-    receipts[index] === "accepted"
-      ? Effect.succeed(new Handle(task, { id, queue }, client, context))
-      : Effect.fail(new EnqueueError({ reason: new Duplicate({ id, queue }), ids }))
-  )
+  const first = messages[receipts.findIndex((receipt) => receipt !== "accepted")]
+  if (first !== undefined) {
+    const { id, queue } = first
+    const told = messages.map(({ id, queue }, index) => ({ id, queue, accepted: receipts[index] === "accepted" }))
+    return yield* new EnqueueError({
+      reason: new Duplicate({ id, queue, receipts: told }),
+      ids: messages.map(({ id }) => id)
+    })
+  }
+  return drafts.map(({ message: { id, queue }, task }) => new Handle(task, { id, queue }, client, context))
 })
 
 export const execute = Effect.fnUntraced(function* (
@@ -59,10 +90,13 @@ export const execute = Effect.fnUntraced(function* (
   payload: unknown,
   options: ExecuteOptions = {}
 ) {
-  if (options.onInterrupt === "detach")
-    return yield* Effect.flatMap(one(task, payload, options), ({ await: end }) => end)
+  const client = yield* Client
+  const context = yield* Effect.context<never>()
+  const checkedCall = yield* draft({ task, payload, options }, context, Options.known.execute)
+  const sent = Effect.map(send([checkedCall], client, context), ([handle]) => handle!)
+  if (options.onInterrupt === "detach") return yield* Effect.flatMap(sent, ({ await: end }) => end)
   return yield* Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkDetach(Effect.interruptible(one(task, payload, options))), (sending) =>
+    Effect.flatMap(Effect.forkDetach(Effect.interruptible(sent)), (sending) =>
       Effect.onInterrupt(restore(Effect.flatMap(Fiber.join(sending), ({ await: end }) => end)), () => revoked(sending))
     )
   )
@@ -82,56 +116,51 @@ const revoked = Effect.fnUntraced(function* (sending: Fiber.Fiber<Handle, Enqueu
   yield* Effect.timeoutOption(Fiber.await(revoking), "1 second")
 })
 
+/** Asks the Router what it can answer without a payload: a function that fails for lack of one has no say. */
 export const handle = Effect.fnUntraced(function* (task: AnyWithProps, id: string, queue: string | undefined) {
   const client = yield* Client
   const defaults = yield* Defaults
+  const router = yield* Router.Router
   const context = yield* Effect.context<never>()
-  return new Handle(task, { id, queue: queue ?? task.options.queue ?? defaults.queue }, client, context)
+  const wrong = typeof id === "string" ? Router.validateQueue(queue ?? defaults.queue) : `the id is ${shown(id)}`
+  // nobody calls this with values of another kind on purpose
+  if (wrong !== undefined) return yield* Effect.die(Options.refused("handle", wrong))
+  const route = queue === undefined ? Router.routeWith(router, { task: task._tag }) : Result.succeed(undefined)
+  const routed = Result.isSuccess(route) ? route.success?.queue : undefined
+  return new Handle(task, { id, queue: queue ?? routed ?? task.options.queue ?? defaults.queue }, client, context)
 })
 
+const noTimes: Options.Times = { delay: undefined, at: undefined, expiresAt: undefined, resultTtl: undefined }
+
 /** Checks a call. */
-const draft = Effect.fnUntraced(function* ({ options, payload, task }: Call, context: Context.Context<never>) {
+const draft = Effect.fnUntraced(function* (
+  { options, payload, task }: Call,
+  context: Context.Context<never>,
+  known: Readonly<Record<string, true>>
+) {
+  const problems = task["~problems"]()
+  if (problems.length > 0) {
+    return yield* new EnqueueError({ reason: new InvalidTask({ task: task._tag, problems }), ids: [] })
+  }
+  yield* Options.areOptions(options, known)
   const defaults = Context.get(context, Defaults)
   // a clock may count fractions, a message does not
   const now = Math.floor(Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
   const { encoded, value } = yield* checked(task, payload)
   const route = yield* Effect.mapError(
     Effect.fromResult(Router.routeWith(Context.get(context, Router.Router), { task: task._tag, payload: value })),
-    (error) => refused("Router", error.message)
+    (error) => Options.refused("Router", error.message)
   )
   const queue = options.queue ?? route?.queue ?? task.options.queue ?? defaults.queue
-  const problem = Router.validateQueue(queue)
-  if (problem !== undefined) return yield* refused("queue", problem)
-  if (options.id !== undefined && !TaskId.isValid(options.id)) {
-    return yield* refused(
-      "id",
-      `${JSON.stringify(options.id)} is not 1 to 256 printable ASCII characters without spaces`
-    )
-  }
-  const priority = options.priority ?? route?.priority ?? task.options.priority ?? defaults.priority
-  if (!isPriority(priority)) {
-    return yield* refused("priority", `${priority} is not a whole number from 0 to 9 (9 runs first)`)
-  }
-  if (options.delay !== undefined && options.at !== undefined) {
-    return yield* refused("at", `give either "delay" or "at", not both`)
-  }
-  const delay = options.delay === undefined ? undefined : yield* millisOf("delay", options.delay)
-  const at = options.at === undefined ? undefined : yield* timeOf("at", options.at)
-  const expires = options.expires ?? task.options.expires
-  const expiresAt =
-    expires === undefined
-      ? undefined
-      : expires instanceof Date
-        ? yield* timeOf("expires", expires)
-        : now + (yield* millisOf("expires", expires))
-  if (options.retries !== undefined && !(Number.isInteger(options.retries) && options.retries >= 0)) {
-    return yield* refused("retries", `${options.retries} is not a whole number of 0 or more`)
-  }
-  for (const [option, { check, kind }] of otherOptions) {
-    if (options[option] !== undefined && !check(options[option])) return yield* refused(option, `it must be ${kind}`)
-  }
-  const [limits] = TimeLimit.resolve({ call: options, task: task.options }).problems
-  if (limits !== undefined) return yield* refused("timeLimit", limits)
+  const priority = yield* Options.checked(
+    task,
+    options,
+    queue,
+    options.priority ?? route?.priority ?? task.options.priority ?? defaults.priority
+  )
+  const { at, delay, expiresAt, resultTtl } = Options.haveTimes(task, options)
+    ? yield* Options.timesOf(task, options, now)
+    : noTimes
   const caller = Context.getOrUndefined(context, TaskContext)
   const id = options.id ?? Context.get(context, TaskId.Generator).next(now)
   const message: Message.Message = {
@@ -146,7 +175,7 @@ const draft = Effect.fnUntraced(function* ({ options, payload, task }: Call, con
     ...TimeLimit.encode(options),
     retries: options.retries,
     expiresAt,
-    resultTtl: options.resultTtl === undefined ? undefined : yield* millisOf("resultTtl", options.resultTtl),
+    resultTtl,
     ignoreResult: options.ignoreResult,
     ack: options.ack,
     parentId: caller?.id,
@@ -190,41 +219,13 @@ const checked = (task: AnyWithProps, payload: unknown) =>
     )
   ).pipe(
     Effect.catchDefect((defect) => Effect.fail(printed(defect))),
-    Effect.mapError(
-      (issue) =>
-        new EnqueueError({ reason: new InvalidPayload({ task: task._tag, issue: issue.slice(0, longest) }), ids: [] })
-    )
+    Effect.mapError((issue) => misfit(task, issue))
   )
+
+const misfit = ({ _tag: task }: AnyWithProps, issue: string) =>
+  new EnqueueError({ reason: new InvalidPayload({ task, issue: issue.slice(0, longest) }), ids: [] })
 
 const formatIssue = SchemaIssue.makeFormatterDefault()
 
 /** Of an issue, in characters: it may show a part of the payload. */
 const longest = 2000
-
-/** Options of which it is only asked that they are of their kind. */
-const otherOptions = [
-  ["headers", Message.fields["hd"]!],
-  ["ack", Message.fields["a"]!],
-  ["ignoreResult", Message.fields["i"]!]
-] as const
-
-const refused = (option: string, detail: string) =>
-  new EnqueueError({ reason: new InvalidOption({ option, detail }), ids: [] })
-
-const millisOf = (option: string, input: Duration.Input): Effect.Effect<number, EnqueueError> => {
-  const millis = TimeLimit.readMillis(input)
-  return Number.isFinite(millis) && millis >= 0
-    ? Effect.succeed(Math.ceil(millis))
-    : Effect.fail(refused(option, `${format(input)} is not a finite span of time of 0 or more`))
-}
-
-const format = (input: Duration.Input): string => (typeof input === "object" ? JSON.stringify(input) : String(input))
-
-const timeOf = (option: string, input: Date | number): Effect.Effect<number, EnqueueError> => {
-  const millis = input instanceof Date ? input.getTime() : typeof input === "number" ? input : Number.NaN
-  return Number.isSafeInteger(Math.round(millis)) && millis >= 0
-    ? Effect.succeed(Math.round(millis))
-    : Effect.fail(refused(option, `${String(input)} is not a time after 1970`))
-}
-
-const isPriority = (value: number): value is Priority => Number.isInteger(value) && value >= 0 && value <= 9

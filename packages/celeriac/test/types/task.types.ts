@@ -1,5 +1,6 @@
 /** What the compiler promises about definitions, calls and handles. Nothing here is run. */
 // @effect-diagnostics floatingEffect:off missingEffectContext:off missingEffectError:off
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
@@ -59,9 +60,28 @@ Task.make("bad.payload", {
   payload: { to: String }
 })
 Task.make("bad.success", {
-  // @ts-expect-error fields are short for a struct in the payload only
-  success: { messageId: Schema.String }
+  // @ts-expect-error not a schema
+  success: { messageId: String }
 })
+Task.make("bad.error", {
+  // @ts-expect-error an error is a class, or another schema
+  error: { code: Schema.Number }
+})
+
+// fields are short for a struct
+const Fields = Task.make("good.fields", {
+  payload: { to: Schema.String },
+  success: { messageId: Schema.String, at: Schema.optionalKey(Schema.Number) },
+  progress: { sent: Schema.Number }
+})
+expectTypeOf(Fields.successSchema.Type).toEqualTypeOf<{ readonly messageId: string; readonly at?: number }>()
+expectTypeOf(Fields.progressSchema.Type).toEqualTypeOf<{ readonly sent: number }>()
+expectTypeOf(Fields.execute({ to: "a" })).toEqualTypeOf<
+  Effect.Effect<{ readonly messageId: string; readonly at?: number }, TaskEnded | EnqueueError, Client>
+>()
+Fields.toLayer((_, task) => Effect.as(task.progress({ sent: 1 }), { messageId: "" }))
+// @ts-expect-error a field is missing
+Fields.toLayer(() => Effect.succeed({}))
 Task.make("bad.option", {
   // @ts-expect-error no such option
   queu: "mail"
@@ -190,7 +210,19 @@ SendMail.enqueue({ to: "a", template: "b" }, { headers: { attempt: 1 } })
 SendMail.enqueue({ to: "a", template: "b" }, { onInterrupt: "detach" })
 
 expectTypeOf(Purge.enqueueAll([undefined, undefined])).toEqualTypeOf<
-  Effect.Effect<ReadonlyArray<TaskHandle<void>>, EnqueueError, Client>
+  Effect.Effect<NonEmptyReadonlyArray<TaskHandle<void>>, EnqueueError, Client>
+>()
+// what may be empty gives what may be empty
+declare const some: ReadonlyArray<{ readonly url: string }>
+declare const oneOrMore: NonEmptyReadonlyArray<{ readonly url: string }>
+expectTypeOf(Resize.enqueueAll(some)).toEqualTypeOf<
+  Effect.Effect<ReadonlyArray<TaskHandle<Thumbnail>>, EnqueueError, Client>
+>()
+expectTypeOf(Resize.enqueueAll([])).toEqualTypeOf<
+  Effect.Effect<ReadonlyArray<TaskHandle<Thumbnail>>, EnqueueError, Client>
+>()
+expectTypeOf(Resize.enqueueAll(oneOrMore)).toEqualTypeOf<
+  Effect.Effect<NonEmptyReadonlyArray<TaskHandle<Thumbnail>>, EnqueueError, Client>
 >()
 SendMail.enqueueAll(new Set([{ to: "a", template: "b" }]), { priority: 1 })
 // @ts-expect-error one of the payloads does not fit

@@ -151,7 +151,9 @@ Router.layerTasks(Tasks, { "mail.send": () => ({ priority: 1 }) })
 
 // --- defaults --------------------------------------------------------------------------------------------------------
 
-expectTypeOf(Defaults.layer({ queue: "main", priority: 9, resultTtl: "1 hour" })).toEqualTypeOf<Layer.Layer<never>>()
+expectTypeOf(Defaults.layer({ queue: "main", priority: 9, resultTtl: "1 hour" })).toEqualTypeOf<
+  Layer.Layer<never, Defaults.DefaultsError>
+>()
 // @ts-expect-error no such setting
 Defaults.layer({ resultTTL: "1 hour" })
 // @ts-expect-error not a duration
