@@ -1,4 +1,3 @@
-import * as Cause from "effect/Cause"
 /**
  * Random lives of a whole system: real workers and real clients, each in a simulated process, on a driver whose commands go
  * through a simulated network, in virtual time. Processes die, stand still, lose their connections; commands and replies are
@@ -6,9 +5,11 @@ import * as Cause from "effect/Cause"
  * looked at, and in the end everything must have ended.
  *
  * A seed decides everything: the same seed, the same plan, the same way to the letter. A plan that fails can be made smaller.
+ * Any driver can be lived on, see `simulation/Driver`: whoever writes one runs `explore` beside the conformance suites.
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
@@ -153,11 +154,11 @@ const live = Effect.fnUntraced(function* (
 const nothingIsLeft = ({ state }: Oracle): boolean => state.messages.size === 0
 
 const checkEnd = Effect.fnUntraced(function* ({ oracle, server, world }: Stage) {
-  const { consumers, messages, records } = yield* server.inspect
+  const { consumers, messages } = yield* server.inspect
   for (const { id } of messages.values()) world.fail("G1", `${id} is left`)
   for (const { id } of consumers) world.fail("G11", `consumer ${id} is left on the books`)
   for (const id of oracle.lives.keys()) {
-    const record = records.get(id)
+    const record = oracle.recordOf(id)
     if (record === undefined) world.fail("G1", `${id} has no record`)
     else if (Result.isFailure(TaskRecord.decode(record))) world.fail("G1", `the record of ${id} cannot be read`)
   }
@@ -200,10 +201,14 @@ const harm = (stage: Stage, workers: Workers, producers: Producers, fault: Plan.
 }
 
 /** So many smaller plans are tried. */
-const mostTries = 400
+const mostTries = 600
+
+/** Of these a plan can have fewer. */
+const lists = ["processFaults", "stepFaults", "messages"] as const
 
 /**
- * A smaller plan that breaks the same promise: without the faults and messages that do not matter, and with simpler messages.
+ * A smaller plan that breaks the same promise: without the faults, messages and workers that do not matter, and with simpler
+ * messages. Lives up to 600 smaller plans.
  *
  * @category shrinking
  * @since 0.1.0
@@ -211,35 +216,48 @@ const mostTries = 400
 export const shrink = Effect.fnUntraced(function* (driver: Driver, plan: Plan.Plan, rule: string) {
   let best = plan
   let tries = 0
-  const isStillBroken = (smaller: Plan.Plan) =>
-    tries++ >= mostTries
-      ? Effect.succeed(false)
-      : Effect.map(run(driver, smaller), ({ violation }) => {
-          if (violation?.rule !== rule) return false
-          best = smaller
-          return true
-        })
-
-  for (const part of ["processFaults", "stepFaults", "messages"] as const) {
+  /** Keeps the change if the promise is still broken. */
+  const attempt = (change: Partial<Plan.Plan>) => {
+    const smaller = { ...best, ...change }
+    if (tries++ >= mostTries) return Effect.succeed(false)
+    return Effect.map(run(driver, smaller), ({ violation }) => {
+      if (violation?.rule !== rule) return false
+      best = smaller
+      return true
+    })
+  }
+  const withoutSome = Effect.fnUntraced(function* (part: (typeof lists)[number]) {
     for (let size = Math.ceil(best[part].length / 2); size > 0; size = size === 1 ? 0 : Math.ceil(size / 2)) {
       for (let from = 0; from < best[part].length;) {
         const without = [...best[part].slice(0, from), ...best[part].slice(from + size)]
-        if (!(yield* isStillBroken({ ...best, [part]: without }))) from += size
+        if (!(yield* attempt({ [part]: without }))) from += size
       }
     }
-  }
+  })
+
+  let before: Plan.Plan
+  do {
+    before = best
+    // a fault without which nothing else fails any more may be one too many now
+    for (const part of lists) yield* withoutSome(part)
+    while (best.workers > 1 && (yield* attempt({ workers: best.workers - 1 }))) continue
+  } while (best !== before)
   for (const { index } of best.messages) {
     for (const simpler of Plan.simplifications) {
       const messages = best.messages.map((message) => (message.index === index ? simpler(message) : message))
-      if (JSON.stringify(messages) !== JSON.stringify(best.messages)) yield* isStillBroken({ ...best, messages })
+      if (JSON.stringify(messages) !== JSON.stringify(best.messages)) yield* attempt({ messages })
     }
+  }
+  for (const setting of Plan.simplerSettings) {
+    const simpler = { ...best, ...setting }
+    if (JSON.stringify(simpler) !== JSON.stringify(best)) yield* attempt(setting)
   }
   return best
 })
 
 /**
  * A failed run for people: the broken promise, the plan that is left, and what happened, without what is not about
- * messages.
+ * messages. The last line is the whole plan as JSON, to be given to `run` again.
  *
  * @category formatting
  * @since 0.1.0
@@ -249,10 +267,12 @@ export const format = ({ plan, trace, violation }: Outcome): string => {
   const shown = trace.filter((line) => !idle.test(line))
   return [
     `seed ${plan.seed} breaks ${violation?.rule} after ${violation?.at} ms: ${violation?.detail}`,
+    `${messages.length} messages, ${stepFaults.length + processFaults.length} faults, ${plan.workers} workers are left:`,
     JSON.stringify(settings),
     ...[...processFaults, ...stepFaults, ...messages].map((one) => JSON.stringify(one)),
     ...(shown.length > longestTrace ? [`… ${shown.length - longestTrace} lines …`] : []),
-    ...shown.slice(-longestTrace)
+    ...shown.slice(-longestTrace),
+    `the plan: ${JSON.stringify(plan)}`
   ].join("\n")
 }
 

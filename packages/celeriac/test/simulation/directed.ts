@@ -49,13 +49,26 @@ export const directed = {
   "the id of what is held though revoked is taken": (steps) => {
     const { claim, now, publish, store } = rig(steps, "x")
     claim("a")
-    steps.Store.end(store, now, [{ id: "x", queue: name }], { waitingOnly: false })
+    steps.Store.end(store, now, [{ id: "x", queue: name }], "any")
     assert.equal(publish("x", { checked: true }), "duplicate")
   },
   "a message that is sent again is no duplicate of itself": (steps) => {
     const { publish } = rig(steps, "x")
     for (let other = 0; other < 20; other++) publish(`other ${other}`)
     assert.equal(publish("x", {}, 1), "accepted")
+  },
+  "a message that ended is not sent again": (steps) => {
+    const self = rig(steps, "x")
+    const [delivery] = self.claim("a")
+    const disposition: Disposition = { _tag: "Ack", record: { value: "over", ttl } }
+    steps.Store.settle(self.store, self.now, name, "a", [{ delivery: delivery!, disposition }])
+    // so many that the answer to its batch is forgotten
+    for (let other = 0; other < 20; other++) self.publish(`other ${other}`)
+    self.publish("x", {}, 1)
+    assert.deepEqual(
+      self.claim("a", 100).filter(({ id }) => id === "x"),
+      []
+    )
   },
   "recovery stops the consumer, also when it is not over": (steps) => {
     const self = rig(steps, "x", "y")
@@ -130,7 +143,7 @@ export const directed = {
   "what was revoked is not found": (steps) => {
     const { claim, now, store } = rig(steps, "x")
     claim("a")
-    steps.Store.end(store, now, [{ id: "x", queue: name }], { waitingOnly: false })
+    steps.Store.end(store, now, [{ id: "x", queue: name }], "any")
     assert.deepEqual(steps.Leases.reconcile(store, now, name, "a", lease, []), { found: [], lost: [] })
   },
   "who leaves gives back": (steps) => {

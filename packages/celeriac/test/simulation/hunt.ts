@@ -43,3 +43,15 @@ export const hunt = async (mutant: Case, seeds: number): Promise<Catch | undefin
   }
   return undefined
 }
+
+/** The sources as they are. */
+export const unchanged: Mutant = { name: "unchanged", edits: [] }
+
+/** What the sources as they are do wrong where the mutant was caught: nothing, one hopes. */
+export const passes = async ({ by }: Case, seed: number): Promise<string | undefined> => {
+  if ("directed" in by) return stumbles(unchanged, by.directed)
+  const { Plan, Simulation, memory } = await simulation(unchanged)
+  const planOf = "scenario" in by ? scenarios[by.scenario] : Plan.make
+  const { violation } = await Effect.runPromise(Simulation.run(memory, planOf(seed)))
+  return violation && `${violation.rule}: ${violation.detail}`
+}

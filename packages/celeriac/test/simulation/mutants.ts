@@ -20,7 +20,9 @@ const records = "memory/Records.ts"
 const queue = "memory/Queue.ts"
 const consumer = "memory/MemoryConsumer.ts"
 const lease = "internal/worker/Lease.ts"
+const fetcher = "internal/worker/Fetcher.ts"
 const runs = "internal/worker/Runs.ts"
+const admission = "internal/worker/admission.ts"
 const settler = "internal/worker/Settler.ts"
 const housekeeping = "internal/worker/Housekeeping.ts"
 const publisher = "internal/Publisher.ts"
@@ -33,12 +35,12 @@ const mutant = (name: string, by: Hunter, ...edits: ReadonlyArray<Edit>): Case =
 export const mutants: ReadonlyArray<Case> = [
   mutant(
     "publish forgets its answers",
-    { seed: 3 },
+    { seed: 15 },
     cut(store, "if (answer !== undefined) return answer // carried out before")
   ),
   mutant(
     "publish takes late copies",
-    { seed: 59 },
+    { seed: 112 },
     cut(store, 'if (!resend) return messages.map(() => "duplicate") // a late copy')
   ),
   mutant("publish ignores what lives", { seed: 2 }, cut(store, 'if (queue.live.has(id)) return "in use" // one place')),
@@ -49,17 +51,17 @@ export const mutants: ReadonlyArray<Case> = [
   ),
   mutant(
     "publish ignores records",
-    { seed: 8 },
+    { seed: 1 },
     cut(store, "if ((lookUp || message.checked === true) && Records", "if (false && Records")
   ),
   mutant(
     "publish does not look up own ids",
-    { seed: 8 },
+    { seed: 1 },
     cut(store, "if ((lookUp || message.checked === true) && Records", "if (lookUp && Records")
   ),
   mutant(
     "publish does not look up what is sent again",
-    { seed: 60 },
+    { directed: "a message that ended is not sent again" },
     cut(store, "if ((lookUp || message", "if ((message")
   ),
   mutant(
@@ -74,15 +76,15 @@ export const mutants: ReadonlyArray<Case> = [
   ),
   mutant(
     "settle by who does not hold it",
-    { seed: 2 },
+    { seed: 4 },
     cut(store, "holder.held.get(delivery.id)", "queue.live.get(delivery.id)")
   ),
   mutant(
     "settle of an earlier delivery",
-    { seed: 39 },
+    { seed: 14 },
     cut(store, 'if (entry.fence !== delivery.fence) return "refused" // ownership: a later delivery')
   ),
-  mutant("settle of what is revoked", { seed: 72 }, cut(store, "    if (entry.revoked) {", "    if (false) {")),
+  mutant("settle of what is revoked", { seed: 115 }, cut(store, "    if (entry.revoked) {", "    if (false) {")),
   mutant(
     "note by who does not hold it",
     { directed: "only the owner notes" },
@@ -90,10 +92,10 @@ export const mutants: ReadonlyArray<Case> = [
   ),
   mutant(
     "end takes what runs",
-    { seed: 2 },
-    cut(store, 'if (entry.holder !== undefined && options.waitingOnly) return "active" // it runs')
+    { seed: 44 },
+    cut(store, 'if (entry.holder !== undefined && meant !== "any") return "spared" // it runs')
   ),
-  mutant("end forgets the holder", { seed: 5 }, cut(store, "      entry.revoked = true\n")),
+  mutant("end forgets the holder", { seed: 6 }, cut(store, "      entry.revoked = true\n")),
   mutant("fences do not grow", { seed: 1 }, cut(store, "  queue.fence++\n")),
   mutant(
     "recovery of the living",
@@ -108,10 +110,10 @@ export const mutants: ReadonlyArray<Case> = [
       "if (holder.leaseEnd >= 0 && holder.leaseEnd !== suspect.leaseEnd) return { moved: 0, more: false } // second witness: it did not move"
     )
   ),
-  mutant("recovery is not counted", { seed: 2 }, cut(leases, "entry.crashes++ // the crash counts")),
+  mutant("recovery is not counted", { seed: 1 }, cut(leases, "entry.crashes++ // the crash counts")),
   mutant(
     "recovery revives what is revoked",
-    { seed: 7 },
+    { seed: 6 },
     cut(leases, "    if (entry.revoked) continue // it is over\n    entry.crashes++", "    entry.crashes++")
   ),
   mutant(
@@ -124,7 +126,7 @@ export const mutants: ReadonlyArray<Case> = [
     { directed: "reconciling tells what is lost" },
     cut(leases, "else lost.push(delivery) // ownership", "else void delivery")
   ),
-  mutant("reconcile finds nothing", { seed: 10 }, cut(leases, "if (!certain.has(id)) found", "if (false) found")),
+  mutant("reconcile finds nothing", { seed: 8 }, cut(leases, "if (!certain.has(id)) found", "if (false) found")),
   mutant(
     "reconcile holds on to what is revoked",
     { directed: "what was revoked is not found" },
@@ -168,31 +170,35 @@ export const mutants: ReadonlyArray<Case> = [
   ),
   mutant(
     "the consumer doubts nothing",
-    { seed: 20 },
+    { seed: 14 },
     cut(consumer, "doubt: renewals.some(({ doubt }) => doubt)", "doubt: false")
   ),
-  mutant("no margin", { seed: 42 }, cut(lease, "const margin = Math.min(lease / 4, 2000)", "const margin = 0")),
+  mutant(
+    "no margin",
+    { seed: 33 },
+    cut(lease, "goodUntil - margin - (yield* monotonic)", "goodUntil - (yield* monotonic)")
+  ),
   mutant(
     "the lease counts from the reply",
-    { scenario: "late renewal", seed: 1 },
+    { scenario: "late renewal", seed: 23 },
     cut(lease, "goodUntil = Math.max(goodUntil, sentAt + lease)", "goodUntil = (yield* monotonic) + lease")
   ),
-  mutant("no guard", { seed: 9 }, cut(lease, 'yield* supervise("worker.lease.guard", Effect.forever(guard))')),
+  mutant("no guard", { seed: 33 }, cut(lease, 'yield* supervise("worker.lease.guard", Effect.forever(guard))')),
   mutant(
     "a worker watches others too shortly",
-    { scenario: "lost and back", seed: 1 },
+    { scenario: "the clock jumps", seed: 8 },
     cut(lease, "const watching = every + Math.min(250, lease / 8)", "const watching = 0")
   ),
   mutant(
     "what is lost goes on",
-    { scenario: "lost and back", seed: 1 },
+    { scenario: "lost and back", seed: 3 },
     cut(lease, "      runs.lose(lost)\n"),
     cut(lease, 'yield* giveUp("the lease of this worker ended")')
   ),
-  mutant("what is found is left", { seed: 10 }, cut(lease, "      runs.accept(found)\n")),
+  mutant("what is found is left", { seed: 8 }, cut(lease, "      runs.accept(found)\n")),
   mutant(
     "doubt is not cleared",
-    { seed: 20 },
+    { seed: 8 },
     cut(lease, "if (renewal.doubt || !registered.isOpen()) yield* reconcile")
   ),
   mutant(
@@ -202,7 +208,7 @@ export const mutants: ReadonlyArray<Case> = [
   ),
   mutant(
     "what comes back to the same worker is dropped",
-    { seed: 39 },
+    { seed: 63 },
     cut(runs, "known.following = delivery", "void delivery")
   ),
   mutant(
@@ -215,30 +221,62 @@ export const mutants: ReadonlyArray<Case> = [
     )
   ),
   mutant(
-    "records are not looked up",
-    { seed: 7 },
-    cut(runs, "if (crashes > 0 && recordOf !== undefined)", "if (crashes < 0 && recordOf !== undefined)")
+    "a claim is taken without a lease",
+    { scenario: "given up while claiming", seed: 2 },
+    cut(fetcher, "if (registered.isOpen()) runs.accept(claim.deliveries)", "runs.accept(claim.deliveries)")
   ),
   mutant(
-    "nobody goes on after a record was found",
-    { seed: 1 },
-    cut(runs, "dead } }, () => this.drop(held))\n          this.pump()", "dead } }, () => this.drop(held))")
+    "a suspect waits for nobody",
+    { seed: 2 },
+    cut(fetcher, "Effect.timeoutOption(emptied, lease)", "Effect.timeoutOption(emptied, 0)")
   ),
-  mutant("poison is never dead", { seed: 2 }, cut(runs, "if (lost >= (", "if (lost >= 1000 + (")),
-  mutant("early ones run again", { seed: 8 }, cut(runs, "if (crashes > 0 && this.runsOnce(held)) {", "if (false) {")),
+  mutant(
+    "a suspect is not left to others",
+    { scenario: "poison among long runs", seed: 1 },
+    cut(fetcher, "if (!isEmpty && !source.hasPassed) {", "if (false) {")
+  ),
+  mutant(
+    "a suspect that was passed on is given all the same",
+    { scenario: "poison among long runs", seed: 1 },
+    cut(store, "if (demand.count > 0 && queue.suspects", "if (queue.suspects")
+  ),
+  mutant(
+    "others are claimed beside a suspect",
+    { seed: 2 },
+    cut(fetcher, "if (isEmpty && deliveries.length > 0) yield* Effect.timeoutOption(emptied, aloneFor * lease)")
+  ),
+  mutant(
+    "records are not looked up",
+    { seed: 7 },
+    cut(
+      runs,
+      "if (held.delivery.crashes > 0 && recordOf !== undefined)",
+      "if (held.delivery.crashes < 0 && recordOf !== undefined)"
+    )
+  ),
+  mutant("poison is never dead", { seed: 2 }, cut(admission, "if (lost >= (", "if (lost >= 1000 + (")),
+  mutant(
+    "early ones run again",
+    { seed: 4 },
+    cut(admission, "if (crashes > 0 && runsOnce(message, policies)) {", "if (false) {")
+  ),
   mutant(
     "late ones start",
     { seed: 2 },
-    cut(runs, 'if (hasExpired(message, held.startedAt)) return this.settle(held, { _tag: "Expired" })')
+    cut(admission, 'if (hasExpired(message, options.now)) return refused({ _tag: "Expired" }, message, policies)')
   ),
   mutant(
     "waiting ones are not given back",
-    { seed: 9 },
-    cut(runs, 'for (const held of this.takeWaiting()) this.settle(held, { _tag: "Released" })', "this.takeWaiting()")
+    { seed: 14 },
+    cut(
+      runs,
+      'for (const held of this.holdings.dequeueAll()) if (held.phase === "waiting") this.settle(held, { _tag: "Released" })',
+      "this.holdings.dequeueAll()"
+    )
   ),
   mutant(
     "no tombstone",
-    { seed: 15 },
+    { seed: 1 },
     cut(
       settler,
       "return { ...settlement, disposition: { ...disposition, record } }",
@@ -247,7 +285,7 @@ export const mutants: ReadonlyArray<Case> = [
   ),
   mutant(
     "settle before the record",
-    { seed: 1 },
+    { seed: 19 },
     cut(
       settler,
       "if (commits.length > 0) yield* results.commit(commits)",
@@ -260,9 +298,13 @@ export const mutants: ReadonlyArray<Case> = [
     cut(settler, 'Effect.retry({ schedule: again, while: (error) => error.reason._tag !== "ConsumerLost" }),')
   ),
   mutant(
-    "expiry ends before the record",
-    { seed: 37 },
-    cut(housekeeping, "if (!together) yield* results.commit(", "if (together) yield* results.commit(")
+    "expiry ends without the record",
+    { seed: 4 },
+    cut(
+      housekeeping,
+      "all.map(({ id, queue, record }) => ({ id, queue, record })),",
+      "all.map(({ id, queue }) => ({ id, queue })),"
+    )
   ),
   mutant("a batch is not marked when it is sent again", { seed: 2 }, cut(publisher, "          resend = true\n")),
   mutant(
@@ -272,26 +314,21 @@ export const mutants: ReadonlyArray<Case> = [
   ),
   mutant(
     "the first answer is forgotten",
-    { seed: 86 },
+    { seed: 91 },
     cut(publisher, 'if (error.reason._tag === "Unavailable" && error.reason.accepted === "maybe") maybe = true')
   ),
   mutant(
-    "no second look at the record",
-    { seed: 1 },
+    "a revoke believes that it came first",
+    { scenario: "revoked at its end", seed: 1 },
     cut(
       replies,
-      "return { stored: yield* readers[interest].submit(address), where: undefined, live: false }",
-      "return { stored, where: undefined, live: false }"
+      "if (!(yield* commit(address, record)) && !(yield* isRevoked)) return false",
+      "yield* commit(address, record)"
     )
   ),
   mutant(
-    "revoke before the record",
-    { seed: 1 },
-    cut(replies, "if (broker.location === results.location) {", 'if (broker.location !== "") {')
-  ),
-  mutant(
     "a revoke whose reply was lost is taken for a failure",
-    { seed: 1 },
+    { seed: 2 },
     cut(replies, 'return reply === "ended" || (reply === "absent" && (yield* isRevoked))', 'return reply === "ended"')
   )
 ]

@@ -3,7 +3,7 @@
  * all others of the package so. Nothing is written to disk.
  */
 import { readFileSync } from "node:fs"
-import { registerHooks } from "node:module"
+import { createRequire, registerHooks } from "node:module"
 import type * as SimulationModule from "../../src/testing/Simulation.ts"
 import type * as MemoryModule from "../../src/testing/simulation/MemoryDriver.ts"
 import type * as PlanModule from "../../src/testing/simulation/Plan.ts"
@@ -55,9 +55,10 @@ const hook = (): void => {
 export const occurrences = ({ file, find }: Edit): number =>
   readFileSync(new URL(file, root), "utf8").split(find).length - 1
 
-// the module system of Node, also where a test runner has one of its own
-// oxlint-disable-next-line typescript/no-implied-eval -- a constant text; see above
-const importNatively = new Function("url", "return import(url)") as (url: string) => Promise<unknown>
+// what is required is loaded by Node, also where a test runner has a module system of its own
+const { importNatively } = createRequire(import.meta.url)("./native.mjs") as {
+  readonly importNatively: (url: string) => Promise<unknown>
+}
 
 /** Imports a module of the mutated sources; the path is below `src`. */
 export const load = <A>(mutant: Mutant, path: string): Promise<A> => {

@@ -48,6 +48,31 @@ export const scenarios = {
       ]
     })
   },
+  /** The clock of the server jumps ahead, so that all leases look as if they had ended; nothing else is wrong. */
+  "the clock jumps": (seed: number): Plan => {
+    const at = new Dice(seed, "the clock jumps").between(1500, 5000)
+    return plan(seed, {
+      lease: 3000,
+      jumps: true,
+      messages: [0, 1, 2, 3, 4, 5].map((index) => message(index, 100, { manner: "succeed", millis: 9000 })),
+      processFaults: [{ kind: "jump", which: 0, at, span: 20_000 }]
+    })
+  },
+  /** On two stores: messages are revoked at about the time at which their runs end. */
+  "revoked at its end": (seed: number): Plan => {
+    const dice = new Dice(seed, "revoked at its end")
+    const millis = dice.between(100, 300)
+    return plan(seed, {
+      stores: "two",
+      lease: 2000,
+      concurrency: 10,
+      messages: Array.from({ length: 30 }, (_, index) => ({
+        ...message(index, 100 + 50 * index, { manner: "succeed", millis }),
+        revoke: { after: millis + dice.between(-8, 8), waitingOnly: false },
+        waiting: dice.pick(["await", "poll"])
+      }))
+    })
+  },
   /** A message is lost, run elsewhere, and comes back while its first run still ignores that it was interrupted. */
   "back to the same": (seed: number): Plan => {
     const dice = new Dice(seed, "back to the same")
@@ -59,6 +84,39 @@ export const scenarios = {
       processFaults: [
         { kind: "disconnect", which: 0, at: dice.between(400, 700), span: 1100 },
         { kind: "disconnect", which: 1, at: dice.between(1300, 1800), span: 1500 }
+      ]
+    })
+  },
+  /** A claim is under way when a worker wakes up too late and gives up its lease; then nothing comes through any more. */
+  "given up while claiming": (seed: number): Plan => {
+    const dice = new Dice(seed, "given up while claiming")
+    const lease = 1500
+    const at = dice.between(500, 1200)
+    return plan(seed, {
+      lease,
+      workers: 2,
+      concurrency: 30,
+      messages: Array.from({ length: 60 }, (_, index) =>
+        message(index, 100 + 40 * index, { manner: "succeed", millis: 2500 })
+      ),
+      stepFaults: [{ step: "reconcile", harm: "reply lost", from: at, span: 5500 }],
+      processFaults: [{ kind: "stop", which: 0, at, span: dice.between(900, 1400) }]
+    })
+  },
+  /** A message has killed two workers when all of them are busy, each with runs that take far longer than a lease. */
+  "poison among long runs": (seed: number): Plan => {
+    const dice = new Dice(seed, "poison among long runs")
+    const crash: Behaviour = { manner: "crash", millis: 10 }
+    const from = dice.between(1500, 2600)
+    return plan(seed, {
+      lease: 1000,
+      workers: dice.between(1, 2),
+      concurrency: 2,
+      messages: [
+        { ...message(0, 100, crash), behaviours: [crash, crash] },
+        ...Array.from({ length: 8 }, (_, index) =>
+          message(1 + index, from + 10 * index, { manner: "succeed", millis: dice.between(2500, 9000) })
+        )
       ]
     })
   },

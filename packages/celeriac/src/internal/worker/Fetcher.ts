@@ -8,6 +8,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type { Semaphore } from "effect/Semaphore"
 import type { BrokerError, Claim, Consumer } from "../../Broker.ts"
@@ -16,8 +17,11 @@ import type { Runs } from "./Runs.ts"
 
 const largestClaim = 200
 
-/** After a failed claim, milliseconds. */
+/** After a failed claim, and while a suspect is left to others; milliseconds. */
 const pause = 250
+
+/** How many leases a suspect has its worker for itself, if it runs so long. */
+const aloneFor = 10
 
 interface Source {
   readonly name: string
@@ -30,6 +34,10 @@ interface Source {
   woken: boolean
   /** Time to look, milliseconds since 1970: a message falls due, or nobody has said anything for long. */
   lookAt: number
+  /** It has waited in vain for its runs to end, and left a suspect to others: the next wait is the last one. */
+  hasPassed: boolean
+  /** Until then a suspect is left to others at once, milliseconds since 1970. */
+  declinesUntil: number
 }
 
 export interface Fetcher {
@@ -56,7 +64,9 @@ export const make = (options: {
     turn: 0,
     more: false,
     woken: true,
-    lookAt: 0
+    lookAt: 0,
+    hasPassed: false,
+    declinesUntil: 0
   }))
 
   /** The turn of the queue that was served last. */
@@ -81,7 +91,8 @@ export const make = (options: {
   const claim = (source: Source, count: number, bytes: number, alone: boolean): Effect.Effect<Claim, BrokerError> =>
     exclusive.withPermit(
       Effect.map(consumer.claim({ queue: source.name, count, bytes, ...(alone && { alone: true }) }), (claim) => {
-        runs.accept(claim.deliveries)
+        // a worker that has given up its lease starts nothing: it finds them when it is registered again
+        if (registered.isOpen()) runs.accept(claim.deliveries)
         return claim
       })
     )
@@ -99,18 +110,47 @@ export const make = (options: {
     }
     source.more = given >= count || claimed.deliveries.reduce((sum, { wire }) => sum + wire.length, 0) >= bytes
     const now = yield* Clock.currentTimeMillis
-    const patience = (500 + (yield* Random.next) * 1000) * Math.max(1, claimed.idle)
+    const patience = claimed.lookIn ?? (500 + (yield* Random.next) * 1000) * Math.max(1, claimed.idle)
     // whole milliseconds: a clock that is read with other fractions than it sleeps would be a hair too early, again and again
     source.lookAt = now + Math.ceil(Math.min(patience, claimed.dueIn ?? Infinity))
     if (claimed.suspect) yield* claimAlone(source)
   })
 
-  /** A message that crashed its workers: let what runs here end, then run it alone, so that it takes nobody with it. */
+  /** Nothing is held any more. Looked at twice: what was lost and claimed again comes when its first run has gone. */
+  const emptied = Effect.whileLoop({
+    while: () => !runs.empty.isOpen(),
+    body: () => Effect.andThen(runs.empty.await, Effect.yieldNow),
+    step: () => {}
+  })
+
+  /**
+   * A message that crashed its workers is run alone, so that it takes nobody with it: what runs here ends first, and nothing
+   * is claimed beside it. But nobody may wait for ever, so both have a limit.
+   *
+   * - **Before.** When a lease has gone by and something still runs, the duty passes to another worker, which may be empty
+   *   sooner. When it comes back and the second wait is in vain as well, runs without an end are in the way, here and
+   *   perhaps everywhere, and the message is claimed beside them: rather a run that may be cut off than one that never comes.
+   * - **After.** It has this worker for itself for `aloneFor` leases. What kills its worker does so sooner, as a rule; what
+   *   lives longer is more likely a bystander, which must not keep a whole worker from all others.
+   */
   const claimAlone = Effect.fnUntraced(function* (source: Source) {
-    // not for ever: long tasks must not keep it waiting without end
-    yield* Effect.timeoutOption(runs.empty.await, settings.lease)
-    const { deliveries } = yield* claim(source, 1, runs.roomBytes(), true)
-    if (deliveries.length > 0) yield* runs.empty.await
+    const { lease } = settings
+    if (!runs.empty.isOpen() && (yield* Clock.currentTimeMillis) < source.declinesUntil) {
+      yield* claim(source, 0, 1, true)
+      // told of a suspect, it does not count as idle, so nobody wakes it
+      source.lookAt = Math.min(source.lookAt, (yield* Clock.currentTimeMillis) + pause)
+      return
+    }
+    const isEmpty = Option.isSome(yield* Effect.timeoutOption(emptied, lease))
+    if (!isEmpty && !source.hasPassed) {
+      yield* claim(source, 0, 1, true)
+      source.hasPassed = true
+      source.declinesUntil = (yield* Clock.currentTimeMillis) + lease
+    } else {
+      const { deliveries } = yield* claim(source, 1, runs.roomBytes(), true)
+      source.hasPassed = false
+      if (isEmpty && deliveries.length > 0) yield* Effect.timeoutOption(emptied, aloneFor * lease)
+    }
     source.woken = true
   })
 

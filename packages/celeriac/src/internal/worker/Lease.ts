@@ -13,7 +13,9 @@ import * as Random from "effect/Random"
 import type { Semaphore } from "effect/Semaphore"
 import { BrokerError, type Consumer, type Renewal, type Suspect, Unavailable } from "../../Broker.ts"
 import { supervise } from "../supervise.ts"
+import { recordStandstill } from "../Telemetry.ts"
 import type { Runs } from "./Runs.ts"
+import { counted, spanOf } from "./words.ts"
 
 /** Between two tries when a renewal fails; shorter leases try more often. Milliseconds. */
 const longestRetry = 1000
@@ -53,7 +55,7 @@ export const make = Effect.fnUntraced(function* (options: {
       if (!registered.closeUnsafe()) return Effect.void
       const held = runs.deliveries()
       runs.lose(held)
-      return Effect.logWarning(`${why}; ${held.length} messages are given up and will run elsewhere`)
+      return Effect.logWarning(`${why}; ${counted(held.length, "message")} given up, to run elsewhere`)
     })
 
   const reconcile = exclusive.withPermit(
@@ -64,8 +66,10 @@ export const make = Effect.fnUntraced(function* (options: {
       runs.lose(lost)
       runs.accept(found)
       registered.openUnsafe()
-      if (lost.length > 0) yield* Effect.logWarning(`${lost.length} messages of this worker belong to others by now`)
-      if (found.length > 0) yield* Effect.logInfo(`found ${found.length} claimed messages whose reply was lost`)
+      if (lost.length > 0)
+        yield* Effect.logWarning(`${counted(lost.length, "message")} of this worker by now in the hands of others`)
+      if (found.length > 0)
+        yield* Effect.logInfo(`found ${counted(found.length, "claimed message")} whose reply was lost`)
     })
   )
 
@@ -103,13 +107,8 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 
   const keep = Effect.gen(function* () {
-    const before = yield* monotonic
     yield* Effect.timeoutOption(due.await, every)
     due.closeUnsafe()
-    const late = (yield* monotonic) - before - every
-    if (late > margin) {
-      yield* Effect.logWarning(`this process stood still for ${Math.round(late)} ms: blocked by a handler, or stopped`)
-    }
     yield* Effect.flatMap(renew, handle).pipe(Effect.catch(failed), Effect.catch(failed), Effect.ignore)
   })
 
@@ -118,8 +117,20 @@ export const make = Effect.fnUntraced(function* (options: {
     yield* registered.await
     const left = goodUntil - margin - (yield* monotonic)
     if (left > 0) return yield* Effect.sleep(left)
-    yield* giveUp("the broker could not be reached for nearly the time of the lease")
+    yield* giveUp("the lease could not be renewed in time")
     due.openUnsafe()
+  })
+
+  /** Whoever stands still cannot see it, but sees afterwards that it is late. */
+  const lookBack = Effect.gen(function* () {
+    const before = yield* monotonic
+    yield* Effect.sleep(margin)
+    const late = Math.floor((yield* monotonic) - before - margin)
+    if (late <= margin) return
+    yield* recordStandstill(late)
+    yield* Effect.logWarning(
+      `this process stood still for at least ${spanOf(late)}, with a lease of ${spanOf(lease)}: a handler blocked the event loop, or the process was stopped`
+    )
   })
 
   /**
@@ -152,7 +163,7 @@ export const make = Effect.fnUntraced(function* (options: {
       }
       if (moved > 0) {
         yield* Effect.logWarning(
-          `gave back ${moved} messages of queue "${suspect.queue}": worker ${suspect.consumer} died`
+          `gave back ${counted(moved, "message")} of queue "${suspect.queue}": worker ${suspect.consumer} died`
         )
       }
     },
@@ -162,6 +173,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   yield* supervise("worker.lease", Effect.forever(keep))
   yield* supervise("worker.lease.guard", Effect.forever(guard))
+  yield* supervise("worker.standstill", Effect.forever(lookBack))
 
   return { doubt: () => void due.openUnsafe() } satisfies Lease
 })

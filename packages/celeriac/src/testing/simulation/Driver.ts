@@ -2,6 +2,15 @@
  * What the simulation needs of a driver: the contracts, with every command of theirs going through a hook, a server whose
  * time is given to it, and a look at all that the server holds.
  *
+ * **Two kinds of time.** Workers and clients live in virtual time, which stands still while the simulation waits for an
+ * effect of the driver (`start`, `execute`, `inspect`, `quiet`). So a server may be a real one, on a socket: these effects
+ * take as long as they take. What runs inside of the Layers of `connect` runs in virtual time and must not wait for anything
+ * real: connections are opened by `start`, and whatever goes to the server and back goes through `send`. A subscription
+ * is entered in a table of the driver, which `start` feeds from the server.
+ *
+ * **Order.** Of all processes together one command is carried out at a time: `execute`, then `quiet`, then `inspect`. All
+ * pushes that a command causes reach their subscribers in this process before `quiet` ends.
+ *
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
@@ -88,8 +97,10 @@ export interface ConsumerState {
 export interface State {
   readonly messages: ReadonlyMap<string, MessageState>
   readonly consumers: ReadonlyArray<ConsumerState>
-  /** Records and tombstones that live, by id. */
+  /** Records and tombstones that live where results do, by id. */
   readonly records: ReadonlyMap<string, string>
+  /** What is kept of ended messages beside the messages, by id: the same, unless results live elsewhere. */
+  readonly kept: ReadonlyMap<string, string>
 }
 
 /**
@@ -97,8 +108,9 @@ export interface State {
  * @since 0.1.0
  */
 export interface Server {
-  /** The contracts for one process, on connections of its own. */
+  /** The contracts for one process, on connections of its own. Called once a process; building the Layer waits for nothing. */
   readonly connect: (send: Send) => Layer.Layer<Broker | ResultBackend | Notifier>
+  /** After each command that can change something: a few round trips, not one for each message. */
   readonly inspect: Effect.Effect<State>
   /** Ends when all that the server has pushed has reached its subscribers. */
   readonly quiet: Effect.Effect<void>

@@ -44,6 +44,7 @@ export class Ledger {
   private readonly finished = new Map<string, number>()
   private readonly lost = new Map<string, number>()
   private readonly received = new Map<string, number>()
+  private readonly found = new Set<string>()
   private readonly started = new Map<string, number>()
   private readonly world: World
 
@@ -51,19 +52,29 @@ export class Ledger {
     this.world = world
   }
 
-  /** A claim or a reconciliation brought the delivery. */
+  /** A claim brought the delivery. */
   receive(process: Process, delivery: Delivery): void {
     let ofProcess = this.given.get(process)
     if (ofProcess === undefined) this.given.set(process, (ofProcess = new Map<string, Delivery>()))
-    const key = `${process.name} ${delivery.id}~${delivery.fence}`
+    const key = keyOf(process, delivery)
     if (!this.received.has(key)) this.received.set(key, this.world.now)
     const known = ofProcess.get(delivery.id)
     if (known === undefined || known.fence < delivery.fence) ofProcess.set(delivery.id, delivery)
   }
 
+  /** A reconciliation brought the delivery: the worker had not asked for it, or had given it up. */
+  find(process: Process, delivery: Delivery): void {
+    this.found.add(keyOf(process, delivery))
+    this.receive(process, delivery)
+  }
+
+  wasFound(process: Process, delivery: Numbered): boolean {
+    return this.found.has(keyOf(process, delivery))
+  }
+
   /** When the process was given this delivery, milliseconds since 1970; `Infinity`: not yet. */
-  receivedAt(process: Process, { fence, id }: { readonly id: string; readonly fence: number }): number {
-    return this.received.get(`${process.name} ${id}~${fence}`) ?? Infinity
+  receivedAt(process: Process, delivery: Numbered): number {
+    return this.received.get(keyOf(process, delivery)) ?? Infinity
   }
 
   deliveryOf(process: Process, id: string): Delivery | undefined {
@@ -122,3 +133,10 @@ export class Ledger {
     for (const runs of this.active.values()) for (const run of runs) if (run.process === process) this.end(run, "lost")
   }
 }
+
+interface Numbered {
+  readonly id: string
+  readonly fence: number
+}
+
+const keyOf = ({ name }: Process, { fence, id }: Numbered): string => `${name} ${id}~${fence}`

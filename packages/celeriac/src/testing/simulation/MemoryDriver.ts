@@ -82,11 +82,15 @@ const inspect = (messages: Store.Store, results: Store.Store): State => {
       for (const entry of held.values()) stands(entry, "held")
     }
   }
-  const records = new Map<string, string>()
-  for (const shelf of results.records.shelves.values()) {
-    for (const { id, value } of shelf.records.values()) records.set(id, value)
-  }
-  return { messages: found, consumers, records }
+  const records = valuesOf(results)
+  return { messages: found, consumers, records, kept: results === messages ? records : valuesOf(messages) }
+}
+
+const valuesOf = ({ records }: Store.Store): ReadonlyMap<string, string> => {
+  const values = new Map<string, string>()
+  for (const shelf of records.shelves.values())
+    for (const { id, value } of shelf.records.values()) values.set(id, value)
+  return values
 }
 
 /** Not more than it says that it has, and one: the links of a broken list may lead in a circle. */

@@ -13,6 +13,7 @@ import type { Ledger, Run } from "./Ledger.ts"
 import type { Network, Witness } from "./Network.ts"
 import type { Manner, Plan } from "./Plan.ts"
 import type { Process } from "./Process.ts"
+import { Suspects, travel } from "./Suspects.ts"
 import type { World } from "./World.ts"
 
 /** What is known of a message that the server has accepted. */
@@ -40,9 +41,6 @@ const reading: ReadonlySet<string> = new Set([
   "counts"
 ])
 
-/** How late a recovery may be beyond the second that is promised: the way of the commands, milliseconds. */
-const travel = 60
-
 /** How a run can end that counts as an attempt and is followed by another. */
 const counted: ReadonlySet<Manner> = new Set(["fail", "die", "retry"])
 
@@ -52,7 +50,8 @@ const counted: ReadonlySet<Manner> = new Set(["fail", "die", "retry"])
  */
 export class Oracle implements Witness {
   readonly lives = new Map<string, Life>()
-  state: State = { messages: new Map(), consumers: [], records: new Map() }
+  readonly suspects: Suspects
+  state: State = { messages: new Map(), consumers: [], records: new Map(), kept: new Map() }
   private readonly world: World
   private readonly plan: Plan
   private readonly server: Server
@@ -61,7 +60,6 @@ export class Oracle implements Witness {
   private readonly coverage: Coverage
   private readonly workers: () => Iterable<Process>
   private looksAt = 0
-  private readonly claimsOf = new Map<Process, { readonly previous: number; readonly latest: number }>()
   private readonly overlaps = new Set<string>()
 
   constructor(parts: {
@@ -81,6 +79,7 @@ export class Oracle implements Witness {
     this.network = parts.network
     this.coverage = parts.coverage
     this.workers = parts.workers
+    this.suspects = new Suspects(parts)
   }
 
   // --- after each command ----------------------------------------------------------------------------------------------
@@ -171,32 +170,9 @@ export class Oracle implements Witness {
     }
     const consumer = this.consumer(this.state, holder!, message.queue)
     if (consumer === undefined || consumer.leaseEnd < 0) this.fail("G3", `${id} was claimed by a lost consumer`)
-    if (crashes >= 2 && process !== undefined) this.checkAlone(message, process)
+    if (process !== undefined) this.suspects.check(process, message, this.state)
     this.lives.get(id)?.claims.set(fence, this.world.now)
     if (process === undefined) this.coverage.happened("claimed late")
-  }
-
-  /** A message that crashed its workers is given to one that holds nothing else. */
-  private checkAlone({ crashes, holder, id }: MessageState, process: Process): void {
-    this.coverage.happened("claimed alone")
-    for (const other of this.state.messages.values()) {
-      if (!other.live || other.holder !== holder || other.id === id || this.hasWaited(process)) continue
-      // what it has just found, or not found yet, is not waited for
-      if (this.world.now - this.ledger.receivedAt(process, other) <= travel) continue
-      this.fail("poison", `${id} has crashed ${crashes} workers and was claimed beside ${other.id}`)
-    }
-  }
-
-  /** A worker sends a claim. */
-  claims(process: Process): void {
-    const { latest = -Infinity } = this.claimsOf.get(process) ?? {}
-    this.claimsOf.set(process, { previous: latest, latest: this.world.now })
-  }
-
-  /** Whether it had not claimed for a lease: what it ran was not to end sooner. */
-  private hasWaited(process: Process): boolean {
-    const times = this.claimsOf.get(process)
-    return times !== undefined && times.latest - times.previous >= this.plan.lease
   }
 
   private checkOwner(before: State, previous: MessageState, command: Command): void {
@@ -269,7 +245,7 @@ export class Oracle implements Witness {
       if (command.step !== "settle") return this.fail("G1", `${id} is gone`)
       this.checkOwner(before, previous, command)
     }
-    if (!this.state.records.has(id)) this.fail("G1", `${id} ended without a record`)
+    if (this.recordOf(id) === undefined) this.fail("G1", `${id} ended without a record`)
   }
 
   /** A running message was ended from outside: its worker is told, or finds out with its next renewal. */
@@ -281,6 +257,11 @@ export class Oracle implements Witness {
       if (run.end !== "runs" || !this.isWell(run.process, endedAt)) return
       this.fail("revoke", `${run.token} goes on in ${run.process.name} ${this.world.now - endedAt} ms after its end`)
     })
+  }
+
+  /** The record of an ended message. On two stores the broker may have it first, until somebody looks. */
+  recordOf(id: string): string | undefined {
+    return this.lives.get(id)?.record ?? this.state.records.get(id) ?? this.state.kept.get(id)
   }
 
   private checkRecords(before: State, command: Command): void {

@@ -181,11 +181,11 @@ export const make = (seed: number): Plan => {
     calmAt: faultyTime + 1000,
     messages: [...messages, ...burst(burstAt, messages.length)],
     stepFaults: [
-      ...Array.from({ length: dice.between(15, 20) }, () => stepFault(dice)),
+      ...Array.from({ length: dice.between(18, 22) }, () => stepFault(dice)),
       ...(burstAt === undefined ? [] : burstFaults(dice, burstAt))
     ],
     processFaults: [
-      ...Array.from({ length: dice.between(5, 8) }, () => processFault(dice, lease)),
+      ...Array.from({ length: dice.between(6, 8) }, () => processFault(dice, lease)),
       ...Array.from({ length: jumps ? dice.between(1, 3) : 0 }, () => jump(dice))
     ]
   }
@@ -204,6 +204,19 @@ export const simplifications: ReadonlyArray<(message: PlannedMessage) => Planned
   (message) => ({ ...message, delay: undefined, expires: undefined }),
   (message) => ({ ...message, ignoreResult: false, early: false, id: undefined, again: undefined }),
   (message) => ({ ...message, waiting: "none" })
+]
+
+/**
+ * Settings that make a plan simpler.
+ *
+ * @category shrinking
+ * @since 0.1.0
+ */
+export const simplerSettings: ReadonlyArray<Partial<Plan>> = [
+  { stores: "one" },
+  { prefetch: 0 },
+  { concurrency: 1 },
+  { queues }
 ]
 
 /** So many batches one after the other that a publisher's first answers are forgotten while a copy is under way. */

@@ -225,7 +225,7 @@ export class Producers {
   }
 
   private recordOf(id: string): TaskRecord.TaskRecord | undefined {
-    const value = this.stage.oracle.lives.get(id)?.record
+    const value = this.stage.oracle.recordOf(id)
     return value === undefined ? undefined : Result.getOrUndefined(TaskRecord.decode(value))
   }
 

@@ -75,7 +75,7 @@ const logger = ({ coverage, ledger, world }: Stage, process: Process) =>
  * @since 0.1.0
  */
 export const contracts = (stage: Stage, process: Process): Layer.Layer<Broker | ResultBackend | Notifier> => {
-  const { ledger, network, oracle, server, subscriptions } = stage
+  const { ledger, network, oracle, server, subscriptions, world } = stage
   const send: Send = (command, execute) => network.send(process, command, execute)
 
   const broker = Layer.effect(
@@ -87,14 +87,19 @@ export const contracts = (stage: Stage, process: Process): Layer.Layer<Broker | 
           ...consumer,
           claim: (demand) =>
             Effect.suspend(() => {
-              oracle.claims(process)
+              oracle.suspects.claims(process, demand)
               return Effect.tap(consumer.claim(demand), ({ deliveries }) =>
-                Effect.sync(() => deliveries.forEach((delivery) => ledger.receive(process, delivery)))
+                Effect.sync(() => {
+                  if (deliveries.length > demand.count) {
+                    world.fail("demand", `${process.name} asked for ${demand.count} and got ${deliveries.length}`)
+                  }
+                  for (const delivery of deliveries) ledger.receive(process, delivery)
+                })
               )
             }),
           reconcile: (held) =>
             Effect.tap(consumer.reconcile(held), ({ found }) =>
-              Effect.sync(() => found.forEach((delivery) => ledger.receive(process, delivery)))
+              Effect.sync(() => found.forEach((delivery) => ledger.find(process, delivery)))
             )
         }))
     }))
