@@ -48,7 +48,12 @@ const selected = steps.filter((step) => (only ? only.includes(step.name) : !(ste
 const color = process.stdout.isTTY && !process.env.NO_COLOR
 const paint = (style, text) => (color ? styleText(style, text) : text)
 const { FORCE_COLOR: _, ...inherited } = process.env
-const env = { ...inherited, [color ? "FORCE_COLOR" : "NO_COLOR"]: "1" }
+const env = {
+  ...inherited,
+  [color ? "FORCE_COLOR" : "NO_COLOR"]: "1",
+  // fewer seeds, no mutants
+  ...(args.includes("--fast") && { CELERIAC_FAST: "1" })
+}
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 const lastLine = (text) => stripVTControlCharacters(text).trimEnd().split("\n").at(-1).trim()
 
@@ -61,6 +66,12 @@ const count = (step, ok) => {
   return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
+/** The test runner's own closing lines: "Test Files  43 passed (43)", "Tests  3072 passed (3072)". */
+const summaryOf = (output) =>
+  stripVTControlCharacters(output)
+    .split("\n")
+    .filter((text) => /^\s*(Test Files|Tests)\s+\d/.test(text))
+
 const line = (mark, name, time, text) => console.log(`${mark} ${name.padEnd(12)}${time.padStart(8)}  ${text}`)
 
 const perform = async (step) => {
@@ -69,7 +80,7 @@ const perform = async (step) => {
   const result = await run(step.command, { env, timeout: step.timeout })
   clearInterval(waiting)
   const ok = result.code === 0
-  const counted = count(step, ok)
+  const counted = { ...count(step, ok), summary: step.name === "unit" ? summaryOf(result.output) : [] }
   if (ok) {
     const text = step.name === "unit" ? `${counted.passed} tests` : lastLine(result.stdout)
     line(paint("green", "✓"), step.name, seconds(started), paint("dim", text))
@@ -95,7 +106,7 @@ const schedule = async () => {
       waiting.delete(step)
       if (results.get(after)?.ok === false) {
         line(paint("yellow", "-"), name, "", `skipped, because ${after} failed`)
-        results.set(name, { ok: false, passed: 0, failed: 0 })
+        results.set(name, { ok: false, passed: 0, failed: 0, summary: [] })
         continue
       }
       load += weight
@@ -115,6 +126,6 @@ const started = performance.now()
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }))
 const results = await schedule()
 const sum = (key) => results.reduce((total, result) => total + result[key], 0)
-console.log(`\n${selected.length} steps in ${seconds(started)}`)
-console.log(`tests: ${sum("passed")} passed, ${sum("failed")} failed`)
+console.log(`\n${selected.length} steps in ${seconds(started)}: ${sum("passed")} passed, ${sum("failed")} failed`)
+for (const text of results.flatMap(({ summary }) => summary)) console.log(text)
 process.exitCode = results.every(({ ok }) => ok) ? 0 : 1
