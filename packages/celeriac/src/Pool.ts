@@ -49,12 +49,16 @@ export interface Running {
   /**
    * Asks the run to end. The outcome still comes by `onEnd`, unless the run does not give in. `false`: a region under
    * `withSoftTimeLimit` took the soft limit, and the run goes on as long as it may.
+   *
+   * The worker asks again when a reason comes that outweighs the one before: a revoke after anything else, the hard limit
+   * after the soft one. The last one counts. It must not throw.
    */
   readonly stop: (why: Stop) => boolean
 }
 
 /**
- * What a run tells while it goes on, and at its end. None of them may throw.
+ * What a run tells while it goes on, and at its end. None of them throws. What comes after the end, or after the worker has
+ * abandoned the run, is not heard.
  *
  * @category models
  * @since 0.1.0
@@ -84,7 +88,7 @@ export interface PoolOptions {
  * @since 0.1.0
  */
 export interface Runner {
-  /** Starts a run. Whoever calls keeps to the number of slots, and to the limits. */
+  /** Starts a run. Whoever calls keeps to the number of slots, and to the limits. It must not throw: then the run died. */
   readonly start: (work: Work, listener: Listener) => Running
 }
 

@@ -15,7 +15,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -31,15 +30,16 @@ import * as Deadlines from "./internal/Deadlines.ts"
 import { fiberPool } from "./internal/FiberPool.ts"
 import { printed } from "./internal/payload.ts"
 import { supervise } from "./internal/supervise.ts"
+import { drain } from "./internal/worker/drain.ts"
 import * as Fetcher from "./internal/worker/Fetcher.ts"
 import * as Housekeeping from "./internal/worker/Housekeeping.ts"
 import * as Lease from "./internal/worker/Lease.ts"
-import { handlersOf, settingsOf } from "./internal/worker/options.ts"
+import { handlersOf, type Served, servedBy, type Settings, settingsOf, unreadable } from "./internal/worker/options.ts"
 import * as Progress from "./internal/worker/Progress.ts"
 import { Runs } from "./internal/worker/Runs.ts"
 import * as Settler from "./internal/worker/Settler.ts"
 import { Notifier } from "./Notifier.ts"
-import { Pool } from "./Pool.ts"
+import { Pool, type Runner } from "./Pool.ts"
 import { ResultBackend } from "./ResultBackend.ts"
 import * as Task from "./Task.ts"
 import type * as TaskGroup from "./TaskGroup.ts"
@@ -115,7 +115,10 @@ export const layer = <const Tasks extends ReadonlyArray<TaskOrGroup>>(
   Layer.effectDiscard(
     // the handlers are read from the context by name; the requirement is what makes the compiler ask for them
     Effect.flatMap(Effect.context<Tasks[number]["~handler"]>(), (context) =>
-      start(options, flatten(options.tasks), Task.registeredIn(context))
+      Effect.andThen(
+        named(options, "layer"),
+        Effect.suspend(() => start(options, servedBy(options.tasks), Task.registeredIn(context)))
+      )
     )
   )
 
@@ -131,6 +134,7 @@ export const layerModule = (
 ): Layer.Layer<never, WorkerError, Services> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
+      yield* named(options, "layerModule")
       const name = options.export ?? "default"
       const invalid = (problem: string) => new WorkerError({ reason: "InvalidModule", problems: [problem] })
       const module = yield* Effect.tryPromise({
@@ -152,27 +156,34 @@ export const layerModule = (
       )
       const registered = Task.registeredIn(context)
       if (registered.size === 0) return yield* invalid(`the Layer of ${String(options.module)} holds no handler`)
-      yield* start(
-        options,
-        Array.from(registered.values(), ({ task }) => task),
-        registered
-      )
+      yield* start(options, { tasks: Array.from(registered.values(), ({ task }) => task), problems: [] }, registered)
     })
   )
 
-const flatten = (tasks: ReadonlyArray<TaskOrGroup>): ReadonlyArray<Task.AnyWithProps> =>
-  tasks.flatMap((item) =>
-    "tasks" in item
-      ? // groups may share tasks
-        Array.from(new Set(item["~all"]))
-      : // `Task.Any` is the part of a task that type parameters need; each one has all of it
-        [item as Task.AnyWithProps]
-  )
+/** A misspelt option is refused before anything is read. */
+const named = (options: unknown, of: "layer" | "layerModule"): Effect.Effect<void, WorkerError> => {
+  const problems = unreadable(options, of)
+  return problems.length === 0 ? Effect.void : Effect.fail(new WorkerError({ reason: "InvalidOption", problems }))
+}
 
 const start = Effect.fnUntraced(function* (
   options: Options,
-  tasks: ReadonlyArray<Task.AnyWithProps>,
+  served: Served,
   registered: ReadonlyMap<string, Task.Registered>
+) {
+  const name = options.name ?? `worker-${(yield* TaskId.make).slice(-8)}`
+  const { queue } = yield* Defaults
+  const { handlers, settings } = yield* validated(options, name, served, registered, queue)
+  const pool = Option.getOrElse(yield* Effect.serviceOption(Pool), () => fiberPool)
+  const runner = yield* pool.make({ worker: name, handlers })
+  // a program may have several workers
+  yield* Effect.annotateLogs(work(settings, handlers, runner), "worker", name)
+})
+
+const work = Effect.fnUntraced(function* (
+  settings: Settings,
+  handlers: ReadonlyMap<string, Task.Registered>,
+  runner: Runner
 ) {
   const broker = yield* Broker
   const results = yield* ResultBackend
@@ -180,13 +191,8 @@ const start = Effect.fnUntraced(function* (
   const defaults = yield* Defaults
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<Scope>()
+  const { lease, name, queues } = settings
 
-  const name = options.name ?? `worker-${(yield* TaskId.make).slice(-8)}`
-  const { handlers, settings } = yield* validated(options, name, tasks, registered, defaults.queue)
-  const { lease, queues } = settings
-
-  const pool = Option.getOrElse(Context.getOption(context, Pool), () => fiberPool)
-  const runner = yield* pool.make({ worker: name, handlers })
   const deadlines = yield* Deadlines.make
   const consumer = yield* broker
     .consume({ worker: name, queues: queues.map((queue) => queue.name), lease: Duration.millis(lease) })
@@ -237,10 +243,10 @@ const start = Effect.fnUntraced(function* (
     onReset: keeper.doubt
   })
   yield* notifier.subscribe(wakeChannel(consumer.id), { onMessage: fetcher.wake, onReset: fetcher.wake })
-  yield* supervise("worker.housekeeping", Housekeeping.loop({ broker, results, defaults }))
+  yield* supervise("worker.housekeeping", Housekeeping.loop({ context, broker, results, defaults, handlers }))
 
   // closed in the opposite order: first the fetch loop, then the runs, then all that they need
-  yield* Effect.addFinalizer(() => drain(runs, settler, settings))
+  yield* Effect.addFinalizer(() => Effect.annotateLogs(drain({ runs, settler, settings }), "worker", name))
   yield* supervise("worker.fetch", fetcher.loop)
   yield* Effect.logInfo(`worker ${name} is ready`).pipe(
     Effect.annotateLogs({ queues: queues.map((queue) => queue.name).join(","), tasks: handlers.size })
@@ -261,7 +267,7 @@ const unavailable = (error: BrokerError) => new WorkerError({ reason: "BrokerUna
 const validated = (
   options: Options,
   name: string,
-  tasks: ReadonlyArray<Task.AnyWithProps>,
+  { problems: unserved, tasks }: Served,
   registered: ReadonlyMap<string, Task.Registered>,
   defaultQueue: string
 ) => {
@@ -269,6 +275,9 @@ const validated = (
   const found = handlersOf(tasks, registered, options)
   const refuse = (reason: WorkerError["reason"], problems: ReadonlyArray<string>) =>
     Effect.fail(new WorkerError({ reason, problems }))
+  // without tasks there is nothing else to say
+  if (unserved.length > 0) return refuse("InvalidOption", unserved)
+  if (problems.length + found.problems.length > 0) return refuse("InvalidOption", [...problems, ...found.problems])
   if (found.duplicates.length > 0) {
     return refuse(
       "DuplicateTask",
@@ -281,27 +290,5 @@ const validated = (
       found.missing.map((task) => `task "${task}" has no handler: provide the Layer that its toLayer makes`)
     )
   }
-  if (problems.length + found.problems.length > 0) return refuse("InvalidOption", [...problems, ...found.problems])
   return Effect.succeed({ settings, handlers: found.handlers })
 }
-
-/** The graceful stop. */
-const drain = Effect.fnUntraced(function* (
-  runs: Runs,
-  settler: Settler.Settler,
-  settings: { readonly drainLimit: number; readonly grace: number }
-) {
-  runs.close()
-  const left = runs.runningNow()
-  if (left > 0) yield* Effect.logInfo(`waiting for ${left} running messages`)
-  const drained = yield* Effect.timeoutOption(runs.empty.await, settings.drainLimit)
-  if (Option.isNone(drained)) {
-    yield* Effect.logWarning(`${runs.runningNow()} messages did not end in time: they are interrupted and given back`)
-    runs.releaseRunning()
-    yield* Effect.timeoutOption(runs.empty.await, settings.grace + settleLimit)
-  }
-  yield* settler.giveUp
-})
-
-/** What the broker does not take by then comes back to others by the lease. Milliseconds. */
-const settleLimit = 1000

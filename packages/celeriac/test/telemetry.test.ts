@@ -141,7 +141,8 @@ describe("spans", () => {
     return world(layer, () =>
       Effect.gen(function* () {
         const handle = yield* Job.enqueue({ n: 9 })
-        const where = Option.getOrThrow(yield* (yield* Broker).locate(handle))
+        const [where] = yield* (yield* Broker).locate([handle])
+        assert(where !== undefined && where.place !== "ended", "the message is there")
         const message = Result.getOrThrow(Message.decode(handle, where.wire))
         const { spanId, traceId } = one("send q")
         assert.strictEqual(message.traceparent, `00-${traceId}-${spanId}-01`)
@@ -323,7 +324,8 @@ describe("without a tracer", () => {
         assert.strictEqual(made, 0)
         const scheduled = yield* Job.enqueue({ n: 9 }, { delay: "1 hour" })
         assert.strictEqual(made, 0)
-        const where = Option.getOrThrow(yield* (yield* Broker).locate(scheduled))
+        const [where] = yield* (yield* Broker).locate([scheduled])
+        assert(where !== undefined && where.place !== "ended", "the message is there")
         assert.notInclude(where.wire, "tp")
       }).pipe(Effect.ensuring(Effect.sync(() => void (native.span = original))))
     )
@@ -377,6 +379,33 @@ describe("metrics", () => {
         const duration = snapshots.find(({ id }) => id === "messaging.process.duration")
         assert(duration?.type === "Histogram")
         assert.strictEqual(duration.state.sum, 2)
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+    )
+  )
+
+  it.effect("messages that end without a run are counted, and have no duration", () =>
+    world(layer, () =>
+      Effect.gen(function* () {
+        const Slow = Child.toLayer(() => Effect.sleep("2 seconds"))
+        yield* started(Worker.layer({ tasks: [Child], concurrency: 1, prefetch: 1 }).pipe(Layer.provide(Slow)))
+        yield* Child.enqueue()
+        const waiting = yield* Child.enqueue()
+        yield* turns
+        yield* waiting.revoke()
+        yield* pass("3 seconds")
+        const endings = (yield* Metric.snapshot).flatMap(({ attributes, id }) =>
+          id.includes("consumed") || id.includes("duration")
+            ? [`${id} ${attributes?.["messaging.celeriac.outcome"]}`]
+            : []
+        )
+        const durations = (yield* Metric.snapshot).flatMap((metric) =>
+          metric.type === "Histogram" && metric.state.count > 0 ? [metric.state.sum] : []
+        )
+        assert.includeMembers(endings, [
+          "messaging.client.consumed.messages Succeeded",
+          "messaging.client.consumed.messages Revoked"
+        ])
+        assert.deepStrictEqual(durations, [2])
       }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
     )
   )

@@ -237,3 +237,30 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
     )
   )
 })
+
+describe("on two stores", () => {
+  it.effect("a worker that stops while it looks for the record settles the message once", () =>
+    world(stores[1].layer, (world) =>
+      Effect.gen(function* () {
+        const { lines, wire } = world
+        wire.fate = ({ step }) => (step === "settle" ? "refused" : "carried out")
+        yield* worker("a", Effect.succeed)
+        const [handle] = yield* enqueue(1)
+        yield* pass("1 second")
+        cut(world, "a")
+        wire.latency = ({ connection, step }) =>
+          step === "read" ? "1 second" : step === "settle" && connection.startsWith("b-") ? "1200 millis" : undefined
+        const { stop } = yield* worker("b", Effect.succeed, { drainLimit: 0, grace: "1500 millis" })
+        const claimed = () => lines.some(({ text }) => text.includes("gave back 1 message"))
+        while (!claimed()) yield* pass(50, 50)
+        yield* pass(100, 50)
+        yield* within("5 seconds", stop)
+        assert.strictEqual(lines.at(-1)?.text, "worker b has stopped")
+        wire.mend()
+        assert.strictEqual(yield* within("5 seconds", handle!.await), 0)
+        const settles = wire.calls.filter(({ connection, step }) => step === "settle" && connection.startsWith("b-"))
+        assert.strictEqual(settles.length, 1)
+      })
+    )
+  )
+})

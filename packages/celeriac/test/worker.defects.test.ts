@@ -11,7 +11,7 @@ import type { Scope } from "effect/Scope"
 import { Broker } from "../src/Broker.ts"
 import type { Retry } from "../src/Retry.ts"
 import * as Task from "../src/Task.ts"
-import type { TaskSignal } from "../src/TaskContext.ts"
+import type { TaskSignal, Typed } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
 import { Boom, exitWithin, started, stores, within, world } from "./fixture.ts"
 
@@ -22,7 +22,7 @@ class Job extends Task.make("job", {
 }) {}
 
 type Success = typeof Job.successSchema.Type
-type Handler = () => Effect.Effect<Success, Boom | TaskSignal, Scope>
+type Handler = (context: Typed<never>) => Effect.Effect<Success, Boom | TaskSignal, Scope>
 
 const ok: Success = { value: 1 }
 const fine = Effect.succeed(ok)
@@ -57,6 +57,18 @@ class Evil extends Error {
   }
   override get stack(): string {
     throw new Error("stack")
+  }
+}
+
+class Unreadable extends Boom {
+  override get message(): string {
+    throw new Error("message")
+  }
+  override get stack(): string {
+    throw new Error("stack")
+  }
+  override toString(): string {
+    throw new Error("toString")
   }
 }
 
@@ -121,6 +133,51 @@ const cases: ReadonlyArray<readonly [name: string, Handler, ends: "succeeded" | 
     () => Effect.fail(untyped(Object.defineProperty(new Boom({ code: 1 }), "code", { get: () => assert.fail("no") }))),
     "died"
   ],
+  ["it fails with an error whose message throws", () => Effect.fail(new Unreadable({ code: 7 })), "Boom 7"],
+  ["it fails with an error whose toString and toJSON throw", () => Effect.fail(untyped(unprintable)), /does not fit/],
+  [
+    "it dies of an error whose cause cannot be read",
+    () => Effect.die(new Error("why", { cause: unprintable })),
+    "died"
+  ],
+  ["it leaves a child behind that never ends", () => Effect.andThen(Effect.forkChild(Effect.never), fine), "succeeded"],
+  [
+    "it leaves a child behind that dies when it is interrupted",
+    () =>
+      Effect.andThen(
+        Effect.forkChild(
+          Effect.onInterrupt(Effect.never, () => dies),
+          { startImmediately: true }
+        ),
+        fine
+      ),
+    "succeeded"
+  ],
+  ["it leaves a daemon behind", () => Effect.andThen(Effect.forkDetach(Effect.sleep("1 minute")), fine), "succeeded"],
+  ["its daemon dies", () => Effect.andThen(Effect.forkDetach(dies), fine), "succeeded"],
+  ["its daemon dies later", () => Effect.andThen(Effect.forkDetach(Effect.delay(dies, 10)), fine), "succeeded"],
+  [
+    "its daemon interrupts it",
+    () =>
+      Effect.withFiber((fiber) =>
+        Effect.andThen(Effect.forkDetach(Effect.sync(() => fiber.interruptUnsafe())), Effect.never)
+      ),
+    /interrupted itself/
+  ],
+  [
+    "its daemon uses its context after the end",
+    (context) =>
+      Effect.andThen(
+        Effect.forkDetach(Effect.delay(Effect.andThen(context.retry(), Effect.void), 10)),
+        Effect.andThen(
+          Effect.addFinalizer(() => Effect.ignore(context.withSoftTimeLimit(Effect.void))),
+          fine
+        )
+      ),
+    "succeeded"
+  ],
+  ["its finalizer interrupts itself", () => Effect.ensuring(fine, Effect.interrupt), "died"],
+  ["its finalizers die one after the other", () => Effect.ensuring(Effect.ensuring(fine, dies), dies), /finalizer/],
   ["its value does not fit", () => Effect.succeed(untyped({ value: "1" })), /does not fit/],
   ["its value is undefined", () => Effect.succeed(untyped(undefined)), /does not fit/],
   ["its value has a getter that throws", () => Effect.succeed(getter), "died"],
@@ -166,7 +223,7 @@ describe.each(stores)("a handler: $store", ({ layer }) => {
   it.effect.each(cases)("$0", ([, handler, ends]) =>
     world(layer, () =>
       Effect.gen(function* () {
-        const Live = Job.toLayer((payload) => (payload.fine ? fine : handler()))
+        const Live = Job.toLayer((payload, context) => (payload.fine ? fine : handler(context)))
         // one slot: one that is lost would be missed
         yield* started(Worker.layer({ tasks: [Job], concurrency: 1 }).pipe(Layer.provide(Live)))
         const [bad, good] = yield* Task.enqueueAll([Job.s({ fine: false }), Job.s({ fine: true })])

@@ -218,7 +218,7 @@ describe.each(stores)("G3: a worker that lost ownership: $store", ({ layer }) =>
         yield* worker("a", (n, { deliveries }) =>
           Effect.gen(function* () {
             events.push(`start ${deliveries}`)
-            if (deliveries === 1) yield* Effect.uninterruptible(Effect.sleep("8 seconds"))
+            if (deliveries === 1) yield* Effect.uninterruptible(Effect.sleep("7 seconds"))
             return n
           }).pipe(Effect.onExit(() => Effect.sync(() => void events.push(`end ${deliveries}`))))
         )

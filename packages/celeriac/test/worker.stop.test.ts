@@ -103,7 +103,7 @@ describe.each(stores)("G11: $store", ({ layer }) => {
         assert(end >= 11_000 && end <= 11_200, `after ${end} ms`)
         assert.deepStrictEqual(finalized, [0, 1, 2])
         assert.deepInclude(yield* counts, { queued: 3, active: 0, dead: 0 })
-        assert.isTrue(warnings().some((line) => line.includes("3 messages did not end in time")))
+        assert.isTrue(warnings().some((line) => line.includes("3 runs did not end within 10s")))
         const order: Array<number> = []
         yield* serve((n, { attempt, deliveries }) =>
           Effect.sync(() => {

@@ -14,6 +14,7 @@ import { conclude } from "./conclude.ts"
 import { immediate } from "./immediate.ts"
 import { payloadFailure, payloadOf } from "./payload.ts"
 import { RunContext } from "./RunContext.ts"
+import { reasonThatCounts } from "./stops.ts"
 import * as Telemetry from "./Telemetry.ts"
 
 export const fiberPool: Pool["Service"] = {
@@ -36,7 +37,7 @@ export const fiberPool: Pool["Service"] = {
         start: (work, listener) => {
           // the worker starts what it has a handler for
           const handler = prepared.get(work.message.task)!
-          const run = new FiberRun(handler, work, listener, fork)
+          const run = new FiberRun(handler, work, listener, fork, options.worker)
           run.start(traced)
           return run
         }
@@ -71,12 +72,12 @@ class FiberRun implements Running {
   private fiber: Fiber.Fiber<unknown, unknown> | undefined
   private stopped: Stop | undefined
 
-  constructor(handler: Registered, work: Work, listener: Listener, fork: Fork) {
+  constructor(handler: Registered, work: Work, listener: Listener, fork: Fork, worker: string) {
     this.handler = handler
     this.work = work
     this.listener = listener
     this.fork = fork
-    this.context = new RunContext(work, handler.task, listener)
+    this.context = new RunContext(work, handler.task, listener, worker)
   }
 
   start(traced: ReturnType<typeof Telemetry.processing>): void {
@@ -110,9 +111,9 @@ class FiberRun implements Running {
   }
 
   stop(why: Stop): boolean {
+    // a limit that a region takes is no reason to end
     if (why === "soft" && this.stopped === undefined && this.context.endRegions()) return false
-    // the first reason counts, but the hard limit ends what outlived the soft one
-    if (this.stopped === undefined || this.stopped === "soft") this.stopped = why
+    this.stopped = reasonThatCounts(this.stopped, why)
     this.fiber?.interruptUnsafe()
     return true
   }

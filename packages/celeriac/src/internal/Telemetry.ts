@@ -153,6 +153,17 @@ const duration = Metric.histogram("messaging.process.duration", {
   boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 })
 
+const abandoned = Metric.counter("messaging.celeriac.abandoned.messages", {
+  description: "Runs that did not end within the grace after they were interrupted",
+  incremental: true
+})
+
+const standstill = Metric.histogram("messaging.celeriac.standstill.duration", {
+  description: "How long workers could do nothing: a handler blocked the event loop, or the process was stopped",
+  attributes: { unit: "s", "messaging.system": system },
+  boundaries: [0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+})
+
 interface Labels {
   readonly queue: string
   readonly operation: "send" | "process"
@@ -181,13 +192,23 @@ const metric = (base: Metric.Metric<number, unknown>, labels: Labels): Metric.Me
   return found
 }
 
-/** Counts one finished run, for the worker's hot path: the series of a task and outcome is kept by the caller. */
+/**
+ * Counts one ended message, for the worker's hot path: the series of a task and outcome is kept by the caller. The time is
+ * that of its run, in milliseconds; `undefined` if it did not run.
+ */
 export const runMetrics = (context: Context.Context<never>, queue: string, task: string, outcome: string) => {
   const labels = { queue, task, outcome, operation: "process" } as const
   const count = metric(consumed, labels)
   const time = metric(duration, labels)
-  return (seconds: number): void => {
+  return (millis: number | undefined): void => {
     count.updateUnsafe(1, context)
-    time.updateUnsafe(seconds, context)
+    if (millis !== undefined) time.updateUnsafe(millis / 1000, context)
   }
 }
+
+/** Counts a run that did not end within the grace. */
+export const countAbandoned = (context: Context.Context<never>, queue: string, task: string): void =>
+  metric(abandoned, { queue, task, operation: "process" }).updateUnsafe(1, context)
+
+/** Records that the process of a worker stood still. */
+export const recordStandstill = (millis: number): Effect.Effect<void> => Metric.update(standstill, millis / 1000)

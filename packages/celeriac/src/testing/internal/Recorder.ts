@@ -160,11 +160,11 @@ export const layerBroker: Layer.Layer<Broker, never, Broker | Recorder> = Layer.
           Effect.sync(() => batch.messages.forEach((one, index) => receipts[index] === "accepted" && accepted(one)))
         ),
       consume: (options) => Effect.map(broker.consume(options), observed),
-      end: (addresses, options) =>
-        Effect.tap(broker.end(addresses, options), (replies) =>
+      end: (terminations, meant) =>
+        Effect.tap(broker.end(terminations, meant), (replies) =>
           Effect.sync(() =>
-            addresses.forEach(
-              (one, index) => replies[index] === "ended" && ended(one, undefined, options.record?.value)
+            terminations.forEach(
+              (one, index) => replies[index] === "ended" && ended(one, undefined, one.record?.value)
             )
           )
         )

@@ -31,12 +31,12 @@ export const check = Effect.fnUntraced(function* <E, R>(
   payload: unknown,
   options: RunOptions & { readonly observe?: Effect.Effect<unknown, E, R> | undefined } = {}
 ) {
-  const { observe = Effect.void } = options
-  const id = options.id ?? (yield* TaskId.make)
-  const first = yield* run(task, payload, { ...options, id })
+  const { observe = Effect.void, ...call } = options
+  const id = call.id ?? (yield* TaskId.make)
+  const first = yield* run(task, payload, { ...call, id })
   // as text at once: what is observed may be changed by the second run
   const afterFirst = format(yield* observe)
-  const second = yield* run(task, payload, { ...options, id, deliveries: (options.deliveries ?? 1) + 1 })
+  const second = yield* run(task, payload, { ...call, id, deliveries: (call.deliveries ?? 1) + 1 })
   const afterSecond = format(yield* observe)
   if (!Equal.equals(said(first), said(second))) {
     return yield* differs(task, "result", format(said(first)), format(said(second)))

@@ -92,9 +92,10 @@ const guard = <R>(
 const guardBroker = (broker: Broker["Service"], life: Life): Broker["Service"] => ({
   ...broker,
   publish: (batch) => life.alive(broker.publish(batch)),
-  end: (addresses, options) => life.alive(broker.end(addresses, options)),
-  overdue: (limit) => life.alive(broker.overdue(limit)),
-  locate: (address) => life.alive(broker.locate(address)),
+  end: (terminations, meant) => life.alive(broker.end(terminations, meant)),
+  overdue: (limits) => life.alive(broker.overdue(limits)),
+  locate: (addresses) => life.alive(broker.locate(addresses)),
+  forget: (addresses, tombstone) => life.alive(broker.forget(addresses, tombstone)),
   consume: (options) =>
     Effect.gen(function* () {
       const own = Scope.makeUnsafe()

@@ -50,15 +50,15 @@ export const run = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Ran, EnqueueError, Scope> {
   const defaults = yield* Defaults
   const handler = yield* handlerOf(task)
-  const { handle, message: first, remember } = yield* enqueued(task, payload, options)
+  const { attempt = 1, deliveries = 1, revokeWhen, ...call } = options
+  const { handle, message: first, remember } = yield* enqueued(task, payload, call)
   const startedAt = yield* Clock.currentTimeMillis
-  const attempts = (options.attempt ?? 1) - 1
+  const attempts = attempt - 1
   const message = yield* onTheWire({
     ...first,
     ...(attempts > 0 && { attempts, attemptTimes: [startedAt, startedAt] as const })
   })
   const { limits } = TimeLimit.resolve({ call: TimeLimit.decode(message), task: task.options })
-  const deliveries = options.deliveries ?? 1
 
   const progress: Array<string> = []
   const ended = Deferred.makeUnsafe<Outcome.Outcome>()
@@ -85,7 +85,7 @@ export const run = Effect.fnUntraced(function* (
     yield* Effect.sleep(grace)
     return yield* stopped({ task, message, limits, startedAt }, hard === undefined ? "soft" : "hard")
   })
-  const revoked = Effect.andThen(options.revokeWhen ?? Effect.never, Effect.andThen(stop("revoked"), Effect.never))
+  const revoked = Effect.andThen(revokeWhen ?? Effect.never, Effect.andThen(stop("revoked"), Effect.never))
   const outcome = yield* Deferred.await(ended).pipe(
     Effect.raceFirst(abandoned),
     Effect.raceFirst(revoked),
@@ -94,6 +94,7 @@ export const run = Effect.fnUntraced(function* (
 
   const { disposition, state } = Outcome.settle(outcome, {
     message,
+    wire: Message.encode(message),
     deliveries,
     maxDeliveries: task.options.maxDeliveries ?? defaults.maxDeliveries,
     worker,
@@ -103,7 +104,8 @@ export const run = Effect.fnUntraced(function* (
     dedupeWindow: Duration.toMillis(defaults.dedupeWindow),
     // the test wants to see it, whoever keeps it
     ignoreResult: false,
-    unknownTaskWindow: 0
+    unknownTaskWindow: 0,
+    maxResultSize: defaults.maxResultSize
   })
   const ending =
     disposition._tag === "Ack"
