@@ -29,7 +29,7 @@ export class Display extends Context.Service<
         Effect.gen(function* () {
           const now = yield* stopwatch
           const state = yield* SubscriptionRef.get(board)
-          write(render(state, now, rate(now, tally(state))))
+          write(render(state, now, rate(now, tally(state)), screen.columns()))
         })
 
       yield* Effect.addFinalizer(() => show(screen.live ? screen.draw : screen.print, frame, meanRate))
@@ -94,11 +94,17 @@ const recentRate = (): RateMeter => {
 
 const seconds = (millis: number) => `${(millis / 1000).toFixed(1)} s`.padStart(7)
 
-const bar = ({ done, messages }: Tally): string => {
-  const filled = messages === 0 ? 0 : Math.floor((done / messages) * 24)
-  const colour = filled === 24 ? "green" : "cyan"
-  return styleText(colour, "█".repeat(filled)) + styleText("gray", "░".repeat(24 - filled))
-}
+/** What the other columns of the table take, and one for the cursor. */
+const besideBar = 63
+
+const bar =
+  (columns: number) =>
+  ({ done, messages }: Tally): string => {
+    const width = Math.max(4, Math.min(24, columns - besideBar))
+    const filled = messages === 0 ? 0 : Math.floor((done / messages) * width)
+    const colour = filled === width ? "green" : "cyan"
+    return styleText(colour, "█".repeat(filled)) + styleText("gray", "░".repeat(width - filled))
+  }
 
 /** Zeros stay in the background. */
 const figure = (value: number, colour: "white" | "yellow" | "red" = "white"): string =>
@@ -109,11 +115,11 @@ const summary = (board: Board, now: number, rate: number): string => {
   return `${seconds(now)}  ${succeeded + failed} of ${messages} tasks, ${running} running, ${retries} retries, ${recovered} recovered, ${Math.round(rate)} tasks/s`
 }
 
-const frame = (board: Board, now: number, rate: number): string => {
+const frame = (board: Board, now: number, rate: number, columns: number): string => {
   const lines = table(
     [
       { title: "task", align: "left", text: ({ task }) => task },
-      { title: "", align: "left", text: bar },
+      { title: "", align: "left", text: bar(columns) },
       { title: "messages", align: "right", text: ({ messages }) => figure(messages) },
       { title: "running", align: "right", text: ({ running }) => figure(running) },
       { title: "succeeded", align: "right", text: ({ succeeded }) => figure(succeeded) },

@@ -2,6 +2,9 @@
 import { Config, Context, Effect, Layer } from "effect"
 import { createLogUpdate } from "log-update"
 
+const hideCursor = "\u001b[?25l"
+const showCursor = "\u001b[?25h"
+
 export class Screen extends Context.Service<
   Screen,
   {
@@ -11,21 +14,41 @@ export class Screen extends Context.Service<
     readonly print: (text: string) => void
     /** Replaces what `draw` wrote last, below all lines that stay. */
     readonly draw: (text: string) => void
+    /** How long a line may be. */
+    readonly columns: () => number
   }
 >()("demo/Screen") {
   static readonly layerLines = Layer.succeed(Screen, {
     live: false,
     print: (text) => console.log(text),
-    draw: () => {}
+    draw: () => {},
+    columns: () => Infinity
   })
 
-  static readonly layerLive = Layer.effect(
-    Screen,
-    Effect.acquireRelease(
-      Effect.sync(() => createLogUpdate(process.stdout)),
-      (log) => Effect.sync(() => log.done())
-    ).pipe(Effect.map((log) => ({ live: true, print: (text: string) => log.persist(text), draw: log })))
-  )
+  /** The cursor is hidden while the picture lives. */
+  static readonly layerOn = (terminal: NodeJS.WritableStream & { readonly columns?: number }) =>
+    Layer.effect(
+      Screen,
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          terminal.write(hideCursor)
+          // left to itself it hides the cursor of stderr, which may be another terminal or none
+          return createLogUpdate(terminal, { showCursor: true })
+        }),
+        (log) =>
+          Effect.sync(() => {
+            log.done()
+            terminal.write(showCursor)
+          })
+      ).pipe(
+        Effect.map((log) => ({
+          live: true,
+          print: (text: string) => log.persist(text),
+          draw: log,
+          columns: () => terminal.columns ?? 80
+        }))
+      )
+    )
 
   /** Live on a terminal, unless the environment asks for plain text. */
   static readonly layer = Layer.unwrap(
@@ -33,7 +56,9 @@ export class Screen extends Context.Service<
       // whoever reads has seen enough: `npm start | head`
       process.stdout.on("error", () => process.exit())
       const plain = yield* Config.all([Config.String("NO_COLOR"), Config.String("CI")].map(Config.option))
-      return process.stdout.isTTY && plain.every((set) => set._tag === "None") ? Screen.layerLive : Screen.layerLines
+      return process.stdout.isTTY && plain.every((set) => set._tag === "None")
+        ? Screen.layerOn(process.stdout)
+        : Screen.layerLines
     })
   )
 }
