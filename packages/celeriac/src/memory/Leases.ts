@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type { Address, Delivery, Reconciliation, Suspect } from "../Broker.ts"
+import type { Renewed } from "../Driver.ts"
 import * as Queue from "./Queue.ts"
 import type { Holder } from "./Queue.ts"
 import { queueOf, registered } from "./Store.ts"
@@ -25,19 +26,6 @@ export const register = (store: Store, now: number, name: string, consumer: stri
   if (holder === undefined) {
     queue.consumers.set(consumer, { id: consumer, lease, leaseEnd: now + lease, held: new Map(), returning: undefined })
   } else if (holder.leaseEnd >= 0) holder.leaseEnd = now + lease
-}
-
-/**
- * What `renew` answers: how many messages the queue counts as held, which of them were ended from outside, and which
- * consumers have not renewed for a while.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Renewed {
-  readonly held: number
-  readonly revoked: ReadonlyArray<Address>
-  readonly suspects: ReadonlyArray<Suspect>
 }
 
 /**

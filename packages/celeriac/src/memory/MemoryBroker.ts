@@ -9,7 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Broker, BrokerError } from "../Broker.ts"
-import { byQueue } from "./byQueue.ts"
+import { byQueue } from "../Driver.ts"
 import { consume } from "./MemoryConsumer.ts"
 import { MemoryStore } from "./MemoryStore.ts"
 import * as Records from "./Records.ts"
