@@ -233,8 +233,8 @@ export interface Written {
  *   tombstone, by which the broker refuses the id as a duplicate. `dead` keeps the message among the dead letters, with
  *   the reason.
  * - `Reschedule`: it goes back, with a new wire form if one is given: after `delay` milliseconds, or now, at the head or
- *   the tail of its priority. Of several that go to the head in one call, the first comes out first. A new wire form says
- *   that a run has started: the message can no longer expire.
+ *   the tail of its priority. Several in one call go as if one after the other, so that of those that go to the head the
+ *   last comes out first. `ran` says that a run of it has ended: the message can no longer expire.
  *
  * @category models
  * @since 0.1.0
@@ -250,6 +250,8 @@ export type Disposition =
       readonly wire?: string | undefined
       readonly delay: number
       readonly to: "head" | "tail"
+      /** A run of it has ended: it can no longer expire. Once said, it stays so. */
+      readonly ran: boolean
       /** An entry for the message's history of attempts, stored in the same step when results live with the broker. */
       readonly note?: { readonly value: string; readonly ttl: number } | undefined
     }
@@ -317,7 +319,9 @@ export interface Reconciliation {
 
 /**
  * One worker process's registration with the broker. Closing its scope gives back what it still holds and takes it off
- * the books.
+ * the books. What it knew of (a claim or a reconciliation told it) and neither settled nor lost may have run: that comes
+ * back as `recover` would bring it, to the head, with a crash counted. What it did not know of (the reply of its claim was
+ * lost) has not run, and counts none.
  *
  * @category models
  * @since 0.1.0

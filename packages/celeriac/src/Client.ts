@@ -22,6 +22,7 @@ import * as Publisher from "./internal/Publisher.ts"
 import * as Replies from "./internal/Replies.ts"
 import type { Notifier } from "./Notifier.ts"
 import type { ResultBackend } from "./ResultBackend.ts"
+import type { AnyWithProps } from "./Task.ts"
 import type { AttemptNote, State, TaskRecord } from "./TaskRecord.ts"
 
 /**
@@ -72,13 +73,19 @@ export class Client extends Context.Service<
   {
     /** Fails as a whole before anything is sent, or when the broker does not answer; duplicates are told one by one. */
     readonly publish: (messages: ReadonlyArray<Publication>) => Effect.Effect<ReadonlyArray<Receipt>, EnqueueError>
-    /** Waits for the record; `undefined` for an id that is not known (any more). */
+    /** Waits for the record; `undefined` for an id that is not known (any more). Interrupted when the client closes. */
     readonly await: (address: Address) => Effect.Effect<TaskRecord | undefined>
     readonly poll: (address: Address) => Effect.Effect<TaskRecord | undefined>
     readonly state: (address: Address) => Effect.Effect<State | undefined>
     readonly changes: (address: Address) => Stream.Stream<Change>
-    /** Whether it is revoked now. */
-    readonly revoke: (address: Address, options: { readonly waitingOnly: boolean }) => Effect.Effect<boolean>
+    /** Whether it is revoked now. `policies`: what its task says of the record, where the message says nothing. */
+    readonly revoke: (
+      address: Address,
+      options: {
+        readonly waitingOnly: boolean
+        readonly policies?: Pick<AnyWithProps["options"], "resultTtl" | "ignoreResult"> | undefined
+      }
+    ) => Effect.Effect<boolean>
     readonly forget: (address: Address) => Effect.Effect<void>
   }
 >()("celeriac/Client") {}

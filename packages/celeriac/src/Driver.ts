@@ -79,8 +79,12 @@ export interface ConsumerSteps {
   /** Registers the consumer anew if the queue does not know it. */
   readonly reconcile: (queue: string, held: ReadonlyArray<Delivery>) => Effect.Effect<Reconciliation, BrokerReason>
   readonly recover: (suspect: Suspect) => Effect.Effect<Effect.Success<ReturnType<Consumer["recover"]>>, BrokerReason>
-  /** What the consumer holds goes back, and it is taken off the books. */
-  readonly close: (queue: string) => Effect.Effect<void, BrokerReason>
+  /**
+   * What the consumer holds goes back to the head, and it is taken off the books. `known`: deliveries that it knew of and
+   * neither settled nor lost. They may have run, so that a crash is counted for them, as `recover` does it; what else it
+   * holds (a claim whose reply was lost) has not, and counts none.
+   */
+  readonly close: (queue: string, known: ReadonlyArray<Delivery>) => Effect.Effect<void, BrokerReason>
 }
 
 /**
@@ -96,9 +100,9 @@ export interface Renewed {
   readonly suspects: ReadonlyArray<Suspect>
 }
 
-/** What a consumer should hold of one queue: fences by id. */
+/** What a consumer should hold of one queue, by id. */
 interface Ledger {
-  fences: Map<string, number>
+  held: Map<string, Delivery>
   /** For each reconciliation under way: what claims brought meanwhile, because its reply may call that unknown. */
   readonly arrivals: Set<Map<string, number>>
 }
@@ -122,9 +126,7 @@ export const makeConsumer = (options: {
 }): Effect.Effect<Consumer, BrokerError, Scope> =>
   Effect.suspend(() => {
     const { id, queues, steps } = options
-    const ledgers = new Map(
-      queues.map((queue): [string, Ledger] => [queue, { fences: new Map(), arrivals: new Set() }])
-    )
+    const ledgers = new Map(queues.map((queue): [string, Ledger] => [queue, { held: new Map(), arrivals: new Set() }]))
     const ledgerOf = (queue: string): Ledger => ledgers.get(queue)!
     const failing = <A>(step: Effect.Effect<A, BrokerReason>): Effect.Effect<A, BrokerError> =>
       Effect.mapError(step, (reason) => new BrokerError({ reason }))
@@ -133,14 +135,14 @@ export const makeConsumer = (options: {
     const enter = (queue: string, delivery: Delivery): boolean => {
       const ledger = ledgerOf(queue)
       // a reconciliation has found it before the reply of its claim came
-      if (ledger.fences.get(delivery.id) === delivery.fence) return false
-      ledger.fences.set(delivery.id, delivery.fence)
+      if (ledger.held.get(delivery.id)?.fence === delivery.fence) return false
+      ledger.held.set(delivery.id, delivery)
       for (const arrived of ledger.arrivals) arrived.set(delivery.id, delivery.fence)
       return true
     }
     const leave = ({ fence, id, queue }: Delivery): void => {
-      const { fences } = ledgerOf(queue)
-      if (fences.get(id) === fence) fences.delete(id)
+      const { held } = ledgerOf(queue)
+      if (held.get(id)?.fence === fence) held.delete(id)
     }
 
     const claim: Consumer["claim"] = (demand) =>
@@ -172,7 +174,7 @@ export const makeConsumer = (options: {
       Effect.forEach(queues, (queue) =>
         Effect.map(failing(steps.renew(queue)), (reply) => ({
           reply,
-          doubt: reply?.held !== ledgerOf(queue).fences.size
+          doubt: reply?.held !== ledgerOf(queue).held.size
         }))
       ),
       (renewals) => {
@@ -194,7 +196,7 @@ export const makeConsumer = (options: {
           Effect.map(({ found, lost }) => {
             const gone = new Set(lost)
             const owned = [...held.filter((delivery) => !gone.has(delivery)), ...found]
-            ledger.fences = new Map(owned.map(({ fence, id }) => [id, fence]))
+            ledger.held = new Map(owned.map((delivery) => [delivery.id, delivery]))
             return { lost, found: found.filter(({ fence, id }) => arrived.get(id) !== fence) }
           }),
           Effect.ensuring(Effect.sync(() => ledger.arrivals.delete(arrived)))
@@ -216,7 +218,11 @@ export const makeConsumer = (options: {
     // when it cannot be told, the lease ends by itself: nobody waits for that
     const close = Effect.forEach(
       queues,
-      (queue) => steps.close(queue).pipe(Effect.retry({ times: 3 }), Effect.ignore),
+      (queue) =>
+        Effect.suspend(() => steps.close(queue, Array.from(ledgerOf(queue).held.values()))).pipe(
+          Effect.retry({ times: 3 }),
+          Effect.ignore
+        ),
       { concurrency: "unbounded", discard: true }
     ).pipe(Effect.timeoutOption(closeLimit))
     const consumer: Consumer = {

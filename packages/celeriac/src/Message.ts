@@ -40,6 +40,8 @@ export interface Message extends Address {
   readonly compression?: string | undefined
   /** The key that encrypted or signed the payload's bytes. */
   readonly keyId?: string | undefined
+  /** The caller chose the id, though it looks generated: it may come again. */
+  readonly ownId?: boolean | undefined
   /** When it was enqueued, milliseconds since 1970; default: the time in the id. */
   readonly enqueuedAt?: number | undefined
   /** Counted attempts so far; default 0. */
@@ -128,6 +130,7 @@ export const fields: Readonly<Record<string, { readonly field: Field; readonly k
     ct: { field: "contentType", kind: "text", check: text },
     z: { field: "compression", kind: "text", check: text },
     k: { field: "keyId", kind: "text", check: text },
+    o: { field: "ownId", kind: "true or false", check: oneOf(true, false) },
     e: { field: "enqueuedAt", kind: "milliseconds since 1970", check: whole },
     n: { field: "attempts", kind: "whole number", check: whole },
     at: { field: "attemptTimes", kind: "two times in milliseconds since 1970", check: pairOf(whole, whole) },

@@ -169,7 +169,7 @@ export const settle = (outcome: Outcome, run: Run): Consequence => {
     case "Expired":
       return over(run, "expired", 0, because(new TaskEnded.Expired()))
     case "Released":
-      return { state: "queued", disposition: { _tag: "Reschedule", delay: 0, to: "head" } }
+      return { state: "queued", disposition: { _tag: "Reschedule", delay: 0, to: "head", ran: false } }
     case "TooManyDeliveries":
       return tooMany(run)
     case "WorkerLost": {
@@ -270,14 +270,14 @@ const again = (run: Run, retry: Decision, ending: TaskRecord.Ending, reason: str
   )
 }
 
-/** A run has started, so the message cannot expire any more. */
+/** A run has ended, so the message cannot expire any more. */
 const ran = (message: Message.Message, changes: Partial<Message.Message>): Message.Message => ({
   ...message,
   expiresAt: undefined,
   ...changes
 })
 
-/** Back to the queue, now or after a delay, changed. */
+/** Back to the queue after a run, now or after a delay, changed. */
 const back = (
   run: Run,
   delay: number,
@@ -290,6 +290,7 @@ const back = (
     _tag: "Reschedule",
     delay,
     to,
+    ran: true,
     ...(run.message !== undefined && { wire: Message.encode(change(run.message)) }),
     ...(note !== undefined && { note })
   }
@@ -306,5 +307,5 @@ const unknown = (run: Run, detail: string): Consequence => {
   if (left <= 0) return over(run, "dead", 0, because(new TaskEnded.UnknownTask({ detail })), detail)
   const delay = Math.min(firstPutOff * 2 ** times, longestPutOff, left)
   const marked = Message.withPutOff(run.wire, [since, times + 1])
-  return { state: "scheduled", disposition: { _tag: "Reschedule", wire: marked, delay, to: "tail" } }
+  return { state: "scheduled", disposition: { _tag: "Reschedule", wire: marked, delay, to: "tail", ran: false } }
 }

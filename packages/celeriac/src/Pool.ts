@@ -54,6 +54,11 @@ export interface Running {
    * after the soft one. The last one counts. It must not throw.
    */
   readonly stop: (why: Stop) => boolean
+  /**
+   * The outcome of a handler that has ended, while a finalizer in its scope has not; `undefined` while the handler goes on.
+   * Asked when the run is abandoned. Left out: never known.
+   */
+  readonly concluded?: (() => Effect.Effect<Outcome> | undefined) | undefined
 }
 
 /**
@@ -78,6 +83,8 @@ export interface Listener {
  */
 export interface PoolOptions {
   readonly worker: string
+  /** How long a run has to come to its end after its handler was interrupted, or has ended; milliseconds. */
+  readonly grace: number
   readonly handlers: ReadonlyMap<string, Registered>
 }
 

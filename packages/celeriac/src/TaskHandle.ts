@@ -40,7 +40,7 @@ export interface TaskHandle<out A, out E = never, out P = never> {
   readonly queue: string
   /**
    * Waits for the end. A typed error of the task fails as an instance of its class, any other ending as `TaskEnded`, and a
-   * remote defect is a defect here.
+   * remote defect is a defect here. When the client closes, who still waits is interrupted.
    */
   readonly await: Effect.Effect<A, E | TaskEnded>
   /** `None` while the message has not ended. */

@@ -175,7 +175,7 @@ const start = Effect.fnUntraced(function* (
   const { queue } = yield* Defaults
   const { handlers, settings } = yield* validated(options, name, served, registered, queue)
   const pool = Option.getOrElse(yield* Effect.serviceOption(Pool), () => fiberPool)
-  const runner = yield* pool.make({ worker: name, handlers })
+  const runner = yield* pool.make({ worker: name, grace: settings.grace, handlers })
   // a program may have several workers
   yield* Effect.annotateLogs(work(settings, handlers, runner), "worker", name)
 })

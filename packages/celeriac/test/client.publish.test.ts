@@ -1,5 +1,6 @@
 /** Sending: what travels together, and what becomes of it while the broker is away. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -7,12 +8,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { Broker, BrokerError, Full } from "../src/Broker.ts"
 import * as CeleriacMemory from "../src/CeleriacMemory.ts"
 import * as Client from "../src/Client.ts"
 import * as Defaults from "../src/Defaults.ts"
 import { EnqueueError } from "../src/EnqueueError.ts"
 import * as Task from "../src/Task.ts"
+import type { TaskHandle } from "../src/TaskHandle.ts"
 import * as Worker from "../src/Worker.ts"
 import {
   atOnce,
@@ -134,6 +137,61 @@ describe("the broker is away", () => {
         assert.isBelow(world.wire.count("publish"), 20, "it does not spin")
         world.wire.mend()
         assert.strictEqual(yield* queued(), held)
+      })
+    )
+  )
+
+  it.effect("who waits in vain for a first try does not wait for more", () =>
+    run((world) =>
+      Effect.gen(function* () {
+        publishes(world, "silence")
+        const exits = yield* within(
+          "6 seconds",
+          Effect.forEach(range(5000), (payload) => Effect.exit(Job.enqueue(payload)), { concurrency: "unbounded" })
+        )
+        const answers = exits.map((exit) => unavailable(exit).accepted)
+        assert.strictEqual(answers.filter((accepted) => accepted === "maybe").length, 1000, "two batches were sent")
+        assert.strictEqual(answers.filter((accepted) => accepted === "no").length, 4000)
+        assert.strictEqual(world.wire.count("publish"), 2)
+        world.wire.mend()
+        yield* within("1 second", Job.enqueue({ n: 1 }))
+      })
+    )
+  )
+
+  it.effect("a call of many parts may take longer than publishTimeout, as long as parts get through", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        wire.latency = ({ step }) => (step === "publish" ? "2 seconds" : undefined)
+        const handles = yield* within("11 seconds", Job.enqueueAll(range(2500)))
+        assert.strictEqual(handles.length, 2500)
+        wire.mend()
+        assert.strictEqual(yield* queued(), 2500)
+      })
+    )
+  )
+
+  it.effect("an own id whose reply was lost is no duplicate, however much is sent meanwhile", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        const sent: Array<string> = []
+        wire.fate = (call) => {
+          if (call.step !== "publish") return "carried out"
+          const mine = call.about!().some(({ id }) => id === "mine")
+          sent.push(mine ? "mine" : "other")
+          return mine && sent.length < 4 ? "lost reply" : "carried out"
+        }
+        const sending = yield* Effect.forkChild(Job.enqueue({ n: 0 }, { id: "mine" }))
+        yield* turns
+        const others: Array<Fiber.Fiber<unknown, unknown>> = []
+        for (const payload of range(20)) {
+          others.push(yield* Effect.forkChild(Job.enqueue(payload)))
+          yield* turns
+        }
+        yield* within("2 seconds", Fiber.join(sending))
+        yield* within("1 second", Fiber.joinAll(others))
+        assert.deepStrictEqual(sent, ["mine", "mine", "mine", "mine", "other"])
+        assert.strictEqual(yield* queued(), 21)
       })
     )
   )
@@ -316,6 +374,26 @@ describe("the client closes", () => {
     )
   )
 
+  const waits: Record<string, (handle: TaskHandle<number>) => Effect.Effect<unknown, unknown>> = {
+    await: (handle) => handle.await,
+    changes: (handle) => Stream.runDrain(handle.changes)
+  }
+  it.effect.each(Object.entries(waits))("who waits is interrupted: %s", ([, wait]) =>
+    run(() =>
+      Effect.gen(function* () {
+        const { close, services } = yield* own
+        const handle = yield* Effect.provideContext(Job.enqueue({ n: 1 }), services)
+        const waiting = yield* Effect.forkChild(wait(handle))
+        yield* pass("1 second")
+        yield* within("1 second", close)
+        for (const one of [Fiber.await(waiting), Effect.exit(wait(handle))]) {
+          const exit = yield* atOnce(one)
+          assert(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+        }
+      })
+    )
+  )
+
   it.effect("a call after the end is refused", () =>
     run(() =>
       Effect.gen(function* () {
@@ -369,6 +447,55 @@ describe.each(stores)("execute: $store", ({ layer }) => {
         const handle = yield* Job.handle("a")
         assert.deepStrictEqual(yield* atOnce(handle.state), Option.some(state))
         yield* handle.revoke()
+      })
+    )
+  )
+
+  it.effect("interrupted, and nobody knows whether its message was accepted: it is revoked", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        publishes(world, "lost reply")
+        const fiber = yield* Effect.forkChild(Job.execute({ n: 1 }, { id: "a" }))
+        yield* pass("1 second")
+        yield* within("2 seconds", Fiber.interrupt(fiber))
+        yield* pass("10 seconds")
+        assert.deepStrictEqual(yield* atOnce((yield* Job.handle("a")).state), Option.some("revoked"))
+        assert.deepStrictEqual(world.warnings(), [])
+      })
+    )
+  )
+
+  it.effect("interrupted, and its id was somebody else's: that message goes on", () =>
+    world(layer, ({ wire }) =>
+      Effect.gen(function* () {
+        const handle = yield* Job.enqueue({ n: 1 }, { id: "a" })
+        wire.latency = () => "1 second"
+        const fiber = yield* Effect.forkChild(Job.execute({ n: 1 }, { id: "a" }))
+        yield* pass("500 millis")
+        yield* within("2 seconds", Fiber.interrupt(fiber))
+        yield* pass("5 seconds")
+        wire.mend()
+        assert.deepStrictEqual(yield* atOnce(handle.state), Option.some("queued"))
+      })
+    )
+  )
+
+  it.effect("interrupted, and the broker stays away: it is told that the message may run", () =>
+    world(layer, ({ lines, wire }) =>
+      Effect.gen(function* () {
+        yield* serve
+        const fiber = yield* Effect.forkChild(Job.execute({ n: -1 }, { id: "a" }))
+        yield* turns
+        wire.fate = ({ step }) => (step === "locate" || step === "end" ? "refused" : "carried out")
+        yield* within("2 seconds", Fiber.interrupt(fiber))
+        const told = () => lines.filter(({ text }) => text.includes("not revoked"))
+        yield* pass("50 seconds", "1 second")
+        assert.deepStrictEqual(told(), [])
+        yield* pass("15 seconds", "1 second")
+        assert.deepStrictEqual(
+          told().map(({ annotations, level }) => [level, annotations["task"], annotations["id"]]),
+          [["Warn", "job", "a"]]
+        )
       })
     )
   )

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -10,7 +11,9 @@ import type { Scope } from "effect/Scope"
 import { Broker } from "../src/Broker.ts"
 import * as CeleriacMemory from "../src/CeleriacMemory.ts"
 import { Client, type EnqueueOptions } from "../src/Client.ts"
+import * as Message from "../src/Message.ts"
 import { ResultBackend } from "../src/ResultBackend.ts"
+import { maxDelay } from "../src/Retry.ts"
 import * as Task from "../src/Task.ts"
 import type { TaskSignal } from "../src/TaskContext.ts"
 import { type Info, TaskContext, type Typed } from "../src/TaskContext.ts"
@@ -103,6 +106,30 @@ describe("fields", () => {
     )
   )
 
+  // a producer in another language writes what it likes: the default is that of message-format.md
+  it.effect.each<readonly [Partial<Message.Message>, Partial<Info>]>([
+    [{}, { parentId: undefined, rootId: "a" }],
+    [{ parentId: "p" }, { parentId: "p", rootId: "a" }],
+    [{ rootId: "r" }, { parentId: undefined, rootId: "r" }],
+    [
+      { parentId: "p", rootId: "r" },
+      { parentId: "p", rootId: "r" }
+    ]
+  ])("of a message from elsewhere: %o: %o", ([fields, expected]) =>
+    run(() =>
+      Effect.gen(function* () {
+        let found: Partial<Info> | undefined
+        yield* serve(({ parentId, rootId }) => Effect.sync(() => void (found = { parentId, rootId })))
+        const address = { id: "a", queue: "default" }
+        const wire = Message.encode({ ...address, task: "job", priority: 5, payload: { n: 1 }, ...fields })
+        const broker = yield* Broker
+        yield* broker.publish({ publisher: "other", sequence: 1, resend: false, messages: [{ ...address, wire }] })
+        yield* turns
+        assert.deepStrictEqual(found, expected)
+      })
+    )
+  )
+
   it.effect("the second argument, the service and the task's own context are one", () =>
     run(() =>
       Effect.gen(function* () {
@@ -168,6 +195,30 @@ describe.each(stores)("signals: $store", ({ layer }) => {
           const handle = yield* Job.enqueue({ n })
           assert.deepStrictEqual(yield* yield* exitWithin("5 seconds", handle.await), 3)
         }
+      })
+    )
+  )
+
+  it.effect.each<readonly [verb: "snooze" | "retry", span: Duration.Input, delay: number]>([
+    ["snooze", "5200 weeks", maxDelay],
+    ["retry", "5200 weeks", maxDelay],
+    ["snooze", 0.4, 1],
+    ["retry", 0.4, 1],
+    ["snooze", 1500.2, 1501]
+  ])("a %s of %s is due in %i ms", ([verb, span, delay]) =>
+    world(layer, () =>
+      Effect.gen(function* () {
+        const worker = yield* serve((context) =>
+          verb === "snooze" ? context.snooze(span) : context.retry({ after: span })
+        )
+        yield* Job.enqueue({ n: 1 })
+        yield* turns
+        yield* worker.stop
+        // whoever is idle next is told when it is due
+        const broker = yield* Broker
+        const consumer = yield* broker.consume({ worker: "other", queues: ["default"], lease: Duration.seconds(30) })
+        const { deliveries, dueIn } = yield* consumer.claim({ queue: "default", count: 1, bytes: 1 })
+        assert.deepStrictEqual([deliveries.length, dueIn], [0, delay])
       })
     )
   )

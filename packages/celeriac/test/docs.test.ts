@@ -3,7 +3,14 @@ import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 /** The pages of packages/docs say what the code says, and their links lead somewhere. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Defaults from "../src/Defaults.ts"
 import * as EnqueueError from "../src/EnqueueError.ts"
+import { known } from "../src/internal/callOptions.ts"
+import { problemsOf } from "../src/internal/definition.ts"
+import { settingsOf, unreadable } from "../src/internal/worker/options.ts"
 import * as Message from "../src/Message.ts"
 import * as TaskEnded from "../src/TaskEnded.ts"
 import * as TaskId from "../src/TaskId.ts"
@@ -101,6 +108,75 @@ describe("calling.md", () => {
     ["## When enqueue fails", EnqueueError.EnqueueReason]
   ] as const)("names all reasons: %s", (heading, union) => {
     assert.sameMembers(column(tableBehind("calling.md", heading), 0) as Array<string>, tags(union))
+  })
+})
+
+describe("options", () => {
+  /** What the code says there is when it is given an option that is none. */
+  const namesIn = (problems: ReadonlyArray<string>): Array<string> => {
+    const [, names] = /there is no such (?:option|setting); there are (.*)$/.exec(problems.join("\n")) ?? []
+    assert(names !== undefined, `no names in "${problems.join("; ")}"`)
+    return names.split(", ")
+  }
+  const without = (names: ReadonlyArray<string>, left: ReadonlyArray<string>) =>
+    names.filter((name) => !left.includes(name))
+  const namesOf = (page: string, heading: string) => column(tableBehind(page, heading), 0) as Array<string>
+
+  /** The number, text or span of time that a cell begins with; milliseconds. */
+  const valueOf = (cell: string): unknown => {
+    const [first] = cell.replace("milliseconds", "millis").split(/ \(|;/) as [string]
+    if (first.startsWith(`"`)) return JSON.parse(first)
+    const number = Number(first.replaceAll(" ", ""))
+    return Number.isNaN(number) ? Duration.toMillis(Duration.fromInputUnsafe(first as Duration.Input)) : number
+  }
+  const plain = (value: unknown) => (Duration.isDuration(value) ? Duration.toMillis(value) : value)
+
+  it("calling.md names those of a call, and no other", () => {
+    assert.sameMembers(namesOf("calling.md", "## Options"), Object.keys(known.enqueue))
+    for (const name of without(Object.keys(known.execute), Object.keys(known.enqueue))) {
+      assert.include(textOf("calling.md"), `\`execute\` also\ntakes \`${name}\``)
+    }
+  })
+
+  it("calling.md names the settings of Defaults with their values, and no other", () => {
+    const { problems } = Effect.runSync(Effect.flip(Effect.scoped(Layer.build(Defaults.layer({ none: 1 } as object)))))
+    const rows = tableBehind("calling.md", "## Defaults")
+    assert.sameMembers(column(rows, 0) as Array<string>, namesIn(problems))
+    const settings = Object.entries(Effect.runSync(Effect.service(Defaults.Defaults)))
+    assert.deepStrictEqual(
+      Object.fromEntries(rows.map(([name, value]) => [name, valueOf(value!)])),
+      Object.fromEntries(settings.map(([name, value]) => [name, plain(value)]))
+    )
+  })
+
+  it("tasks.md names those of a definition, and no other", () => {
+    const schemas = namesOf("tasks.md", "## Define")
+    assert.sameMembers(schemas, ["payload", "success", "error", "progress"])
+    const names = namesIn(problemsOf({ name: "job", options: { none: 1 } }, []))
+    assert.sameMembers([...schemas, ...namesOf("tasks.md", "## Policies")], names)
+  })
+
+  it("workers.md names those of a worker with their values, and no other", () => {
+    const rows = tableBehind("workers.md", "## Options")
+    const names = namesIn(unreadable({ none: 1 }, "layer"))
+    assert.sameMembers(column(rows, 0) as Array<string>, names)
+    const ofModule = without(namesIn(unreadable({ none: 1 }, "layerModule")), names)
+    const [, section] = textOf("workers.md").split("## Handlers from a module")
+    for (const name of ofModule) assert.match(section!, new RegExp(`[\`{ ]${name}[\`:]`), name)
+    const { settings } = settingsOf({}, "w", [], "default")
+    const { concurrency, drainLimit, grace, lease, maxBytes, prefetch, progressInterval, unknownTaskWindow } = settings
+    const values = {
+      concurrency,
+      prefetch,
+      maxBytes,
+      visibilityTimeout: lease,
+      drainLimit,
+      grace,
+      unknownTaskWindow,
+      progressInterval
+    }
+    const written = rows.filter(([name]) => Object.hasOwn(values, name!))
+    assert.deepStrictEqual(Object.fromEntries(written.map(([name, value]) => [name, valueOf(value!)])), values)
   })
 })
 

@@ -61,6 +61,28 @@ describe.each(stores)("$store", ({ layer }) => {
     )
   )
 
+  it.effect("or as its task asks for, where the message says nothing", () =>
+    world(layer, () =>
+      Effect.gen(function* () {
+        class Long extends Task.make("long", { resultTtl: "3 days" }) {}
+        class Ignored extends Task.make("ignored", { ignoreResult: true }) {}
+        const long = yield* Long.enqueue()
+        const ignored = yield* Ignored.enqueue()
+        const own = yield* Ignored.enqueue(undefined, { ignoreResult: false })
+        for (const handle of [long, ignored, own]) assert.isTrue(yield* handle.revoke())
+        const reason = (handle: typeof long) =>
+          Effect.map(exitWithin(0, handle.await), (exit) => errorOf(exit).reason._tag)
+        assert.deepStrictEqual(yield* Effect.forEach([long, ignored, own], reason), [
+          "Revoked",
+          "ResultGone",
+          "Revoked"
+        ])
+        yield* pass("2 days", "6 hours")
+        assert.deepStrictEqual(yield* Effect.forEach([long, own], reason), ["Revoked", "ResultGone"])
+      })
+    )
+  )
+
   // the reply to the step comes, or the step itself, when a worker has claimed the message
   it.effect.each(["locate", "read", "end", "commit"])(
     "{ waitingOnly: true } never ends a message that has started: while the %s is on its way it is claimed",

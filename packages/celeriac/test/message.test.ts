@@ -47,6 +47,7 @@ const samples: ReadonlyArray<readonly [Partial<Message.Message>, json: string]> 
   [{ traceparent: "00-1-2-01" }, `"tp":"00-1-2-01"`],
   [{ tracestate: "a=b" }, `"ts":"a=b"`],
   [{ baggage: "c=d" }, `"b":"c=d"`],
+  [{ ownId: true }, `"o":true`],
   [{ headers: { a: "1", __proto_: "2" } }, `"hd":{"a":"1","__proto_":"2"}`],
   [{ replyTo: "client" }, `"rt":"client"`]
 ]
@@ -107,6 +108,7 @@ const AnyMessage = Schema.Struct({
   contentType: optional(text),
   compression: optional(text),
   keyId: optional(text),
+  ownId: optional(Schema.Boolean),
   enqueuedAt: optional(whole),
   attempts: optional(whole),
   attemptTimes: optional(Schema.Tuple([whole, whole])),

@@ -53,10 +53,11 @@ const readAck = (disposition: Disposition) => {
 
 const readBack = (disposition: Disposition) => {
   assert(disposition._tag === "Reschedule")
-  const { delay, note, to, wire } = disposition
+  const { delay, note, ran, to, wire } = disposition
   return {
     delay,
     to,
+    ran,
     note: note === undefined ? undefined : { ...note, value: TaskRecord.decodeAttempt(note.value) },
     message: wire === undefined ? undefined : Result.getOrThrow(Message.decode(message, wire))
   }
@@ -231,6 +232,7 @@ describe("another attempt", () => {
     const back = readBack(disposition)
     assert.strictEqual(back.delay, 4000)
     assert.strictEqual(back.to, "tail")
+    assert.isTrue(back.ran)
     const { expiresAt: _, ...kept } = message
     assert.deepStrictEqual(
       back.message,
@@ -271,7 +273,13 @@ describe("back without a counted attempt", () => {
     assert.strictEqual(state, "retrying")
     const back = readBack(disposition)
     const { expiresAt: _, ...kept } = message
-    assert.deepStrictEqual(back, { delay: 900, to: "tail", note: undefined, message: { ...kept, snoozes: 1 } })
+    assert.deepStrictEqual(back, {
+      delay: 900,
+      to: "tail",
+      ran: true,
+      note: undefined,
+      message: { ...kept, snoozes: 1 }
+    })
   })
 
   it("Requeued: at once, to the tail, as a delivery", () => {
@@ -279,13 +287,19 @@ describe("back without a counted attempt", () => {
     assert.strictEqual(state, "queued")
     const back = readBack(disposition)
     const { expiresAt: _, ...kept } = message
-    assert.deepStrictEqual(back, { delay: 0, to: "tail", note: undefined, message: { ...kept, requeues: 1 } })
+    assert.deepStrictEqual(back, {
+      delay: 0,
+      to: "tail",
+      ran: true,
+      note: undefined,
+      message: { ...kept, requeues: 1 }
+    })
   })
 
   it("Released: at once, to the head, unchanged", () => {
     const { disposition, state } = Outcome.settle({ _tag: "Released" }, run)
     assert.strictEqual(state, "queued")
-    assert.deepStrictEqual(disposition, { _tag: "Reschedule", delay: 0, to: "head" })
+    assert.deepStrictEqual(disposition, { _tag: "Reschedule", delay: 0, to: "head", ran: false })
   })
 })
 
@@ -301,6 +315,7 @@ describe("Unknown", () => {
       const back = readBack(consequence.disposition)
       assert.deepStrictEqual(back.message, message, "nothing of it changes")
       assert.strictEqual(back.to, "tail")
+      assert.isFalse(back.ran, "it can still expire")
       delays.push(back.delay)
       now += back.delay
       assert(consequence.disposition._tag === "Reschedule" && consequence.disposition.wire !== undefined)
@@ -315,7 +330,13 @@ describe("Unknown", () => {
     const first = Outcome.settle({ _tag: "Unknown", detail: "newer" }, unread)
     assert.deepStrictEqual(first, {
       state: "scheduled",
-      disposition: { _tag: "Reschedule", wire: `27(${endedAt},1) in whatever form`, delay: 1000, to: "tail" }
+      disposition: {
+        _tag: "Reschedule",
+        wire: `27(${endedAt},1) in whatever form`,
+        delay: 1000,
+        to: "tail",
+        ran: false
+      }
     })
     const late = { ...unread, wire: `27(${endedAt - 10 * minute + 300},1) in whatever form` }
     const second = Outcome.settle({ _tag: "Unknown", detail: "newer" }, late)

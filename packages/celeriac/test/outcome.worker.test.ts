@@ -15,13 +15,19 @@ import type { State } from "../src/TaskRecord.ts"
 import * as Worker from "../src/Worker.ts"
 import { Boom, epoch, exitWithin, pass, type Services, started, stores, type World, world } from "./fixture.ts"
 
-class Job extends Task.make("job", {
+const options = {
   payload: { n: Schema.Number },
   success: Schema.Number,
   error: Boom,
   queue: "q",
   retry: { delay: "10 seconds", backoff: "constant", jitter: false, times: 2 }
-}) {}
+} as const
+
+class Job extends Task.make("job", options) {}
+
+/** Options that a call may leave to the task. */
+class EarlyJob extends Task.make("job", { ...options, ack: "early" }) {}
+class SparingJob extends Task.make("job", { ...options, ignoreResult: "success" }) {}
 
 type Context = Typed<never>
 
@@ -31,6 +37,8 @@ type Script = (context: Context) => Effect.Effect<number, Boom | TaskSignal>
 interface Row {
   readonly name: string
   readonly script: Script
+  /** Default `Job`. */
+  readonly task?: typeof Job
   readonly enqueue?: EnqueueOptions
   readonly options?: Partial<Worker.Options>
   /** Happens once the first run has started. */
@@ -231,6 +239,67 @@ const rows: ReadonlyArray<Row> = [
     dead: /at most once/,
     yields: "TaskEnded WorkerLost",
     at: Number.NaN
+  },
+  {
+    name: "early acknowledged by its task's option, and its worker dies",
+    script: () => Effect.never,
+    task: EarlyJob,
+    options: { visibilityTimeout: "2 seconds" },
+    meanwhile: (_, { wire }) => loseWorkers(wire, 1),
+    attempts: [1],
+    state: "failed",
+    counted: 1,
+    dead: /at most once/,
+    yields: "TaskEnded WorkerLost",
+    at: Number.NaN
+  },
+  {
+    name: "late acknowledged by the call, early by its task, and its worker dies",
+    script: (context) => (context.deliveries === 1 ? Effect.never : Effect.succeed(context.deliveries)),
+    task: EarlyJob,
+    enqueue: { ack: "late" },
+    options: { visibilityTimeout: "2 seconds" },
+    meanwhile: (_, { wire }) => loseWorkers(wire, 1),
+    attempts: [1, 1],
+    state: "succeeded",
+    counted: 1,
+    dead: undefined,
+    yields: "2",
+    at: Number.NaN
+  },
+  {
+    name: "success of a task that keeps failures only",
+    script: () => Effect.succeed(42),
+    task: SparingJob,
+    attempts: [1],
+    state: "succeeded",
+    counted: 1,
+    dead: undefined,
+    yields: "TaskEnded ResultGone",
+    at: 0
+  },
+  {
+    name: "typed failure of a task that keeps failures only",
+    script: ({ attempt }) => Effect.fail(new Boom({ code: attempt })),
+    task: SparingJob,
+    attempts: [1, 2, 3],
+    state: "failed",
+    counted: 3,
+    dead: /typed failure \(times\)/,
+    yields: "Boom 3",
+    at: twice
+  },
+  {
+    name: "success that the call keeps, of a task that keeps failures only",
+    script: () => Effect.succeed(42),
+    task: SparingJob,
+    enqueue: { ignoreResult: false },
+    attempts: [1],
+    state: "succeeded",
+    counted: 1,
+    dead: undefined,
+    yields: "42",
+    at: 0
   }
 ]
 
@@ -268,7 +337,8 @@ describe.each(stores)("the table, through a worker: $store", ({ layer }) => {
       Effect.gen(function* () {
         const running = yield* Deferred.make<void>()
         const seen: Array<number> = []
-        const Live = Job.toLayer((_, context) =>
+        const Served = row.task ?? Job
+        const Live = Served.toLayer((_, context) =>
           Effect.suspend(() => {
             seen.push(context.attempt)
             Deferred.doneUnsafe(running, Effect.void)
@@ -276,9 +346,9 @@ describe.each(stores)("the table, through a worker: $store", ({ layer }) => {
           })
         )
         const worker = (name: string) =>
-          started(Worker.layer({ tasks: [Job], name, ...row.options }).pipe(Layer.provide(Live)))
+          started(Worker.layer({ tasks: [Served], name, ...row.options }).pipe(Layer.provide(Live)))
         yield* worker("w1")
-        const handle = yield* Job.enqueue({ n: 1 }, row.enqueue)
+        const handle = yield* Served.enqueue({ n: 1 }, row.enqueue)
         if (row.meanwhile !== undefined) {
           yield* Deferred.await(running)
           yield* worker("w2")

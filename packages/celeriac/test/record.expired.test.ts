@@ -41,16 +41,31 @@ describe.each(stores)("$store", ({ layer, store }) => {
           yield* Job.enqueue({ n: 1 }, { ...lonely, resultTtl: "1 minute" }),
           yield* Job.enqueue({ n: 1 }, { ...lonely, ignoreResult: true }),
           yield* Brief.enqueue(undefined, lonely),
-          yield* Silent.enqueue(undefined, lonely)
+          yield* Silent.enqueue(undefined, lonely),
+          yield* Silent.enqueue(undefined, { ...lonely, ignoreResult: false })
         ]
         yield* serve
         yield* pass("10 seconds")
         const reasons = Effect.forEach(handles, reasonOf)
-        assert.deepStrictEqual(yield* reasons, ["Expired", "Expired", "ResultGone", "Expired", "ResultGone"])
+        assert.deepStrictEqual(yield* reasons, ["Expired", "Expired", "ResultGone", "Expired", "ResultGone", "Expired"])
         yield* pass("1 minute", "1 minute")
-        assert.deepStrictEqual(yield* reasons, ["Expired", "ResultGone", "ResultGone", "Expired", "ResultGone"])
+        assert.deepStrictEqual(yield* reasons, [
+          "Expired",
+          "ResultGone",
+          "ResultGone",
+          "Expired",
+          "ResultGone",
+          "Expired"
+        ])
         yield* pass("1 minute", "1 minute")
-        assert.deepStrictEqual(yield* reasons, ["Expired", "ResultGone", "ResultGone", "ResultGone", "ResultGone"])
+        assert.deepStrictEqual(yield* reasons, [
+          "Expired",
+          "ResultGone",
+          "ResultGone",
+          "ResultGone",
+          "ResultGone",
+          "Expired"
+        ])
         const states = yield* Effect.forEach(handles, ({ state }) => state)
         for (const state of states) assert.deepStrictEqual(state, Option.some("expired"))
       })
@@ -131,7 +146,7 @@ describe.each(stores)("$store", ({ layer, store }) => {
         const consumer = yield* broker.consume({ worker: "other", queues: ["lonely"], lease: Duration.seconds(30) })
         const { deliveries } = yield* consumer.claim({ queue: "lonely", count: 1, bytes: 1 })
         assert.strictEqual(deliveries.length, 1)
-        const back = { _tag: "Reschedule", wire: deliveries[0]!.wire, delay: 3_600_000, to: "tail" } as const
+        const back = { _tag: "Reschedule", wire: deliveries[0]!.wire, delay: 3_600_000, to: "tail", ran: true } as const
         yield* consumer.settle([{ delivery: deliveries[0]!, disposition: back }])
         yield* pass("5 seconds")
         assert.deepStrictEqual(yield* handle.state, Option.some("scheduled"))

@@ -50,6 +50,36 @@ const runsOf = Effect.fnUntraced(function* (retry: Task.Policies<Boom>["retry"],
   return times.slice(1).map((time, index) => (time - times[index]!) / 1000)
 })
 
+const silent: Record<string, Effect.Effect<never>> = {
+  "waits for ever": Effect.never,
+  "waits for ever and cannot be interrupted": Effect.uninterruptible(Effect.never)
+}
+
+describe.each(stores)("a schedule that never answers, $store", ({ layer }) => {
+  it.effect.each(Object.entries(silent))("because it %s: no retry, and the slot is free", ([, answer]) =>
+    world(layer, ({ lines }) =>
+      Effect.gen(function* () {
+        const schedule = Schedule.spaced("1 second").pipe(Schedule.modifyDelay(() => answer))
+        class Job extends Task.make("job", { error: Boom, retry: { schedule } }) {}
+        class Other extends Task.make("other") {}
+        yield* started(
+          Worker.layer({ tasks: [Job, Other], concurrency: 1, grace: "3 seconds" }).pipe(
+            Layer.provide([Job.toLayer(() => new Boom({ code: 1 })), Other.toLayer(() => Effect.void)])
+          )
+        )
+        const handle = yield* Job.enqueue()
+        const other = yield* Other.enqueue()
+        const error = errorOf(yield* within("4 seconds", Effect.exit(handle.await)))
+        assert.strictEqual(error._tag, "Boom")
+        yield* within("1 second", other.await)
+        const told = lines.find(({ text }) => text.includes('the retry schedule of task "job"'))
+        assert.deepInclude(told, { level: "Error" })
+        assert.include(told?.text, "3s")
+      })
+    )
+  )
+})
+
 describe.each(stores)("retries of a call, $store", ({ layer }) => {
   it.effect.each(cases)("%s", ([, retry, retries, delays]) =>
     world(layer, () => Effect.map(runsOf(retry, retries), (found) => assert.deepStrictEqual(found, delays)))

@@ -1,6 +1,8 @@
 /** Which reason counts when a run is stopped more than once: the table, and that worker and pool keep to it. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
@@ -9,6 +11,7 @@ import { reasonThatCounts } from "../src/internal/stops.ts"
 import type { Stop } from "../src/Pool.ts"
 import * as Task from "../src/Task.ts"
 import type { Typed } from "../src/TaskContext.ts"
+import { TaskEnded } from "../src/TaskEnded.ts"
 import * as Worker from "../src/Worker.ts"
 import { pass, started, stores, turns, within, world } from "./fixture.ts"
 
@@ -213,6 +216,36 @@ describe.each(stores)("stopped twice: $store", ({ layer }) => {
         yield* pass("200 millis", 100)
         const abandoned = lines.find(({ text }) => text.includes("did not end within 2s"))
         assert.deepInclude(abandoned?.annotations, { stop: "revoked", task: "job", attempt: 1 })
+      })
+    )
+  )
+})
+
+describe("a finalizer that hangs", () => {
+  const ends: Record<string, readonly [handler: Effect.Effect<string>, ending: string, retried: boolean]> = {
+    "after a success": [Effect.succeed("done"), "done", false],
+    "after a defect": [Effect.die("broken"), "broken", true],
+    "after the limit interrupted its handler": [Effect.never, "TimeLimitExceeded", true]
+  }
+  it.effect.each(Object.entries(ends))("%s: the end of the handler counts", ([, [handler, ending, retried]]) =>
+    world(stores[0].layer, ({ lines }) =>
+      Effect.gen(function* () {
+        let runs = 0
+        const Live = Job.toLayer(() =>
+          Effect.gen(function* () {
+            runs++
+            yield* Effect.addFinalizer(() => Effect.never)
+            return yield* handler
+          })
+        )
+        yield* started(Worker.layer({ tasks: [Job], grace: "2 seconds" }).pipe(Layer.provide(Live)))
+        const handle = yield* Job.enqueue(undefined, { timeLimit: "5 seconds", retries: 1 })
+        const exit = yield* within("1 minute", Effect.exit(handle.await))
+        const end = Exit.isSuccess(exit) ? exit.value : Cause.squash(exit.cause)
+        assert.strictEqual(end instanceof TaskEnded ? end.reason._tag : end, ending)
+        assert.strictEqual(runs, retried ? 2 : 1)
+        const told = lines.filter(({ text }) => text.includes("a finalizer in its scope did not within 2s"))
+        assert.strictEqual(told.length, runs)
       })
     )
   )

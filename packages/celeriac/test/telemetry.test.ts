@@ -410,6 +410,32 @@ describe("metrics", () => {
     )
   )
 
+  it.effect("tasks that the worker does not know are one series, however many messages name", () =>
+    world(layer, () =>
+      Effect.gen(function* () {
+        yield* started(
+          Worker.layer({ tasks: [Child], unknownTaskWindow: 0 }).pipe(Layer.provide(Child.toLayer(() => Effect.void)))
+        )
+        yield* Child.enqueue()
+        for (const name of ["one", "two", "three"]) {
+          yield* Task.make(name).enqueue(undefined)
+          yield* Task.make(name).enqueue(undefined, { expires: "10 seconds", queue: "lonely" })
+        }
+        yield* pass("80 seconds", "1 second")
+        const tasks = (yield* Metric.snapshot).flatMap(({ attributes, id }) =>
+          id.includes("consumed") ? [attributes?.["messaging.celeriac.task.name"]] : []
+        )
+        assert.deepStrictEqual(new Set(tasks), new Set(["child", "_OTHER"]))
+        const counts = (yield* Metric.snapshot).flatMap(({ attributes, id, state }) =>
+          id.includes("consumed") && attributes?.["messaging.celeriac.task.name"] === "_OTHER" && "count" in state
+            ? [`${attributes["messaging.celeriac.outcome"]} ${state.count}`]
+            : []
+        )
+        assert.include(counts, "Expired 3")
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+    )
+  )
+
   it.effect("nothing is counted as sent that was refused", () =>
     world(layer, () =>
       Effect.gen(function* () {

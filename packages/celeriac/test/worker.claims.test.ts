@@ -272,6 +272,26 @@ describe("how many", () => {
     )
   )
 
+  it.effect("a claim takes 200 at most, however many slots are free", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        const { handler, releaseAll } = gates()
+        yield* enqueue(range(500))
+        wire.latency = ({ step }) => (step === "claim" ? "1 second" : undefined)
+        yield* worker(handler, { concurrency: 500, prefetch: 0 })
+        const held: Array<number> = []
+        for (let claims = 1; claims <= 3; claims++) {
+          yield* pass("1 second")
+          assert.strictEqual(wire.count("claim"), claims)
+          held.push((yield* counts()).active)
+        }
+        assert.deepStrictEqual(held, [200, 400, 500])
+        releaseAll()
+        yield* turns
+      })
+    )
+  )
+
   it.effect("bytes: no more are held than the budget, one message apart", () =>
     run(() =>
       Effect.gen(function* () {

@@ -38,7 +38,7 @@ const cut =
 const waits = (runs: string) => `Info worker w stops, and waits up to 10s for ${runs}`
 const late = (runs: string) => `Warn ${runs} did not end within 10s: interrupted, to be given back`
 const unconfirmed = (messages: string) =>
-  `Warn worker w has stopped; the broker did not confirm the end or the return of ${messages}: those of which it has not heard come back by the lease`
+  `Warn worker w has stopped; the broker did not confirm the end or the return of ${messages}: those of which it has not heard run again, as after a crash`
 const stopped = "Info worker w has stopped"
 
 const stops: ReadonlyArray<Stop> = [

@@ -214,9 +214,9 @@ describe.each(stores)("revoke: $store", ({ layer }) => {
         yield* started(Worker.layer({ tasks: [Job], concurrency: 1, prefetch: 0 }).pipe(Layer.provide(Slow)))
         const [runs, waits] = yield* Job.enqueueAll([{ n: 0 }, { n: 1 }])
         yield* turns
-        assert.isFalse(yield* runs!.revoke({ waitingOnly: true }))
+        assert.isFalse(yield* runs.revoke({ waitingOnly: true }))
         assert.isTrue(yield* waits!.revoke({ waitingOnly: true }))
-        assert.strictEqual(yield* within("4 seconds", runs!.await), 0)
+        assert.strictEqual(yield* within("4 seconds", runs.await), 0)
       })
     )
   )

@@ -22,8 +22,8 @@ export interface Options<A, B, E, R> {
   readonly run: (batch: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E, R>
   /** Largest weight of a batch; an item that is heavier alone goes alone. */
   readonly maxBatch: number
-  /** Most calls at a time. */
-  readonly maxInFlight: number
+  /** Most calls at a time; asked before each. It may rise only while a call is under way, for then it is asked again. */
+  readonly maxInFlight: number | (() => number)
   /** Largest weight of the items that wait; `submit` waits until there is room. Default: no limit. */
   readonly maxWaiting?: number | undefined
   /** Weight of an item; asked once. Default 1. */
@@ -53,8 +53,10 @@ interface Entry<A, B, E> extends Member<Entry<A, B, E>> {
 export const make = Effect.fnUntraced(function* <A, B, E = never, R = never>(
   options: Options<A, B, E, R>
 ): Effect.fn.Return<Coalescer<A, B, E>, never, R | Scope> {
-  const { maxBatch, maxInFlight, maxWaiting = Infinity, run, weigh = () => 1 } = options
+  const { maxBatch, maxWaiting = Infinity, run, weigh = () => 1 } = options
   const fork = Effect.runForkWith(yield* Effect.context<R>())
+  const { maxInFlight: most } = options
+  const mayCall = typeof most === "number" ? () => inFlight < most : () => inFlight < most()
 
   const waiting = new Fifo<Entry<A, B, E>>()
   let waitingWeight = 0
@@ -84,7 +86,7 @@ export const make = Effect.fnUntraced(function* <A, B, E = never, R = never>(
     } else {
       waiting.append(entry)
       waitingWeight += weight
-      if (!waking && inFlight < maxInFlight) wake()
+      if (!waking && mayCall()) wake()
     }
     return entry
   }
@@ -136,7 +138,7 @@ export const make = Effect.fnUntraced(function* <A, B, E = never, R = never>(
   )
 
   const takeBatch = (): Array<Entry<A, B, E>> | undefined => {
-    if (inFlight >= maxInFlight || waiting.size === 0) return undefined
+    if (waiting.size === 0 || !mayCall()) return undefined
     const batch: Array<Entry<A, B, E>> = []
     let weight = 0
     for (

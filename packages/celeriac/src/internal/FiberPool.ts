@@ -37,7 +37,7 @@ export const fiberPool: Pool["Service"] = {
         start: (work, listener) => {
           // the worker starts what it has a handler for
           const handler = prepared.get(work.message.task)!
-          const run = new FiberRun(handler, work, listener, fork, options.worker)
+          const run = new FiberRun(handler, work, listener, fork, options)
           run.start(traced)
           return run
         }
@@ -71,12 +71,16 @@ class FiberRun implements Running {
   private readonly scope = Scope.makeUnsafe()
   private fiber: Fiber.Fiber<unknown, unknown> | undefined
   private stopped: Stop | undefined
+  private readonly grace: number
+  /** Of the handler, while its scope closes. */
+  private exit: Exit.Exit<unknown, unknown> | undefined
 
-  constructor(handler: Registered, work: Work, listener: Listener, fork: Fork, worker: string) {
+  constructor(handler: Registered, work: Work, listener: Listener, fork: Fork, { grace, worker }: PoolOptions) {
     this.handler = handler
     this.work = work
     this.listener = listener
     this.fork = fork
+    this.grace = grace
     this.context = new RunContext(work, handler.task, listener, worker)
   }
 
@@ -122,6 +126,7 @@ class FiberRun implements Running {
   private close(exit: Exit.Exit<unknown, unknown>): void {
     const closing = Scope.closeUnsafe(this.scope, exit)
     if (closing === undefined) return this.conclude(exit)
+    this.exit = exit
     this.fork(
       Effect.catchCause(closing, (cause) =>
         Effect.logWarning("a finalizer of the handler failed; the outcome of the run stands", cause)
@@ -129,10 +134,18 @@ class FiberRun implements Running {
     ).addObserver(() => this.conclude(exit))
   }
 
-  private conclude(exit: Exit.Exit<unknown, unknown>): void {
+  concluded(): Effect.Effect<Outcome> | undefined {
+    return this.exit && Effect.provideContext(this.outcomeOf(this.exit), this.handler.services)
+  }
+
+  private outcomeOf(exit: Exit.Exit<unknown, unknown>): Effect.Effect<Outcome> {
     const { limits, message, startedAt } = this.work
-    const outcome = conclude({ task: this.handler.task, message, limits, startedAt }, exit, this.stopped)
-    this.whenDone(outcome, (concluded) =>
+    const { grace, handler, stopped } = this
+    return conclude({ task: handler.task, message, limits, startedAt, grace }, exit, stopped)
+  }
+
+  private conclude(exit: Exit.Exit<unknown, unknown>): void {
+    this.whenDone(this.outcomeOf(exit), (concluded) =>
       this.end(
         Exit.isSuccess(concluded)
           ? concluded.value

@@ -1,7 +1,7 @@
 /** Sends messages in batches, again when a reply was lost, until the broker has answered or the time is up. */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import type { Batch, Publication, Receipt } from "../Broker.ts"
 import { Broker, BrokerError, Unavailable } from "../Broker.ts"
@@ -9,10 +9,12 @@ import { Defaults } from "../Defaults.ts"
 import { BrokerFull, BrokerUnavailable, EnqueueError } from "../EnqueueError.ts"
 import * as TaskId from "../TaskId.ts"
 import * as Coalescer from "./Coalescer.ts"
+import { monotonic } from "./monotonic.ts"
 
 /** Messages of one call: they stay together, and share the fate of their batch. */
 interface Call {
   readonly messages: ReadonlyArray<Publication>
+  /** Milliseconds of the monotonic clock, as all times here. */
   readonly submittedAt: number
 }
 
@@ -27,6 +29,8 @@ export const make = Effect.gen(function* () {
   const name = yield* TaskId.make
   const timeout = Duration.toMillis(publishTimeout)
   let sequence = 0
+  /** Batches under way that are sent again. */
+  let resending = 0
 
   const send = (batch: Batch, deadline: number): Effect.Effect<ReadonlyArray<Receipt>, BrokerError> => {
     let resend = false
@@ -35,6 +39,7 @@ export const make = Effect.gen(function* () {
       answeredBy(deadline),
       Effect.tapError((error) =>
         Effect.sync(() => {
+          if (!resend) resending++
           resend = true
           if (error.reason._tag === "Unavailable" && error.reason.accepted === "maybe") maybe = true
         })
@@ -42,10 +47,13 @@ export const make = Effect.gen(function* () {
       Effect.retry({
         schedule: again,
         while: (error) =>
-          error.reason._tag === "Unavailable"
-            ? Effect.map(Clock.currentTimeMillis, (now) => now < deadline)
-            : Effect.succeed(false)
+          error.reason._tag === "Unavailable" ? Effect.map(monotonic, (now) => now < deadline) : Effect.succeed(false)
       }),
+      Effect.ensuring(
+        Effect.sync(() => {
+          if (resend) resending--
+        })
+      ),
       // an earlier send may have been carried out even if the last one was not
       Effect.mapError((error) => (maybe ? asMaybe(error) : error))
     )
@@ -53,34 +61,40 @@ export const make = Effect.gen(function* () {
 
   const coalescer = yield* Coalescer.make({
     maxBatch: batchSize,
-    maxInFlight: 2,
+    // the server remembers its last answers only: a batch that has to be sent again must not be left far behind
+    maxInFlight: () => (resending > 0 ? 1 : 2),
     maxWaiting: publishBuffer,
     weigh: (call: Call) => call.messages.length,
     closed: () => unavailable("no", "the client was closed"),
-    run: (calls: ReadonlyArray<Call>) => {
-      const messages = calls.length === 1 ? calls[0]!.messages : calls.flatMap((call) => call.messages)
-      const deadline = Math.min(...calls.map((call) => call.submittedAt)) + timeout
-      return send({ publisher: name, sequence: ++sequence, resend: false, messages }, deadline).pipe(
-        Effect.map((receipts) => {
+    run: (calls: ReadonlyArray<Call>) =>
+      Effect.flatMap(monotonic, (now) => {
+        const isInTime = ({ submittedAt }: Call) => now < submittedAt + timeout
+        const inTime = calls.filter(isInTime)
+        if (inTime.length === 0) return Effect.succeed(calls.map(() => tooLate))
+        const messages = inTime.length === 1 ? inTime[0]!.messages : inTime.flatMap((call) => call.messages)
+        const deadline = Math.min(...inTime.map((call) => call.submittedAt)) + timeout
+        const batch = { publisher: name, sequence: ++sequence, resend: false, messages }
+        return Effect.map(Effect.exit(send(batch, deadline)), (exit) => {
           let at = 0
-          return calls.map((call) => receipts.slice(at, (at += call.messages.length)))
+          return calls.map((call) =>
+            isInTime(call) ? Exit.map(exit, (receipts) => receipts.slice(at, (at += call.messages.length))) : tooLate
+          )
         })
-      )
-    }
+      })
   })
 
-  const submit = (messages: ReadonlyArray<Publication>, submittedAt: number) =>
+  const submit = (messages: ReadonlyArray<Publication>) =>
     Effect.mapError(
-      coalescer.submit({ messages, submittedAt }),
+      Effect.flatten(Effect.flatMap(monotonic, (submittedAt) => coalescer.submit({ messages, submittedAt }))),
       (error) => new EnqueueError({ reason: reasonOf(error), ids: messages.map(({ id }) => id) })
     )
 
   const publish = Effect.fnUntraced(function* (messages: ReadonlyArray<Publication>) {
-    const submittedAt = yield* Clock.currentTimeMillis
-    if (messages.length <= batchSize) return messages.length === 0 ? [] : yield* submit(messages, submittedAt)
+    if (messages.length <= batchSize) return messages.length === 0 ? [] : yield* submit(messages)
     const receipts: Array<Receipt> = []
+    // each part has its own time: as long as parts get through, the broker is not away
     for (let at = 0; at < messages.length; at += batchSize) {
-      const part = yield* submit(messages.slice(at, at + batchSize), submittedAt).pipe(
+      const part = yield* submit(messages.slice(at, at + batchSize)).pipe(
         Effect.mapError((error) => (at === 0 ? error : afterPart(error, messages)))
       )
       for (const receipt of part) receipts.push(receipt)
@@ -102,7 +116,7 @@ const reasonOf = ({ reason }: BrokerError): EnqueueError["reason"] =>
 const answeredBy =
   (deadline: number) =>
   <A>(publish: Effect.Effect<A, BrokerError>): Effect.Effect<A, BrokerError> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.flatMap(monotonic, (now) =>
       Effect.timeoutOrElse(publish, {
         duration: Math.max(deadline - now, leastTry),
         orElse: () => Effect.fail(unavailable("maybe", "no answer in time"))
@@ -123,3 +137,6 @@ const asMaybe = (error: BrokerError): BrokerError => unavailable("maybe", error.
 
 const unavailable = (accepted: "no" | "maybe", detail: string): BrokerError =>
   new BrokerError({ reason: new Unavailable({ accepted, detail }) })
+
+/** Of a call that waited in vain for a first try: it does not wait for the tries of others as well. */
+const tooLate = Exit.fail(unavailable("no", "the broker did not answer to earlier messages in time"))

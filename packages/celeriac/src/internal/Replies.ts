@@ -26,7 +26,7 @@ import * as TaskId from "../TaskId.ts"
 import * as TaskRecord from "../TaskRecord.ts"
 import * as Coalescer from "./Coalescer.ts"
 import { encodeReason } from "./codecs.ts"
-import { later, messageOf, recordWithoutRun, tombstoneOf } from "./endings.ts"
+import { later, messageOf, type Policies, recordWithoutRun, tombstoneOf } from "./endings.ts"
 import { supervise } from "./supervise.ts"
 
 /** How often open waits are looked at without a push. */
@@ -36,6 +36,11 @@ const lookEvery = Duration.seconds(5)
 const followEvery = Duration.seconds(1)
 
 const again = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")])
+
+interface Revoking {
+  readonly waitingOnly: boolean
+  readonly policies?: Policies | undefined
+}
 
 /** Somebody waits for news of one message. */
 interface Watcher {
@@ -79,21 +84,21 @@ export const make = Effect.gen(function* () {
   )
 
   const closed = Deferred.makeUnsafe<never>()
+  /** Waits out a store that is away, until the client closes. */
+  const persistent = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A> =>
+    effect.pipe(Effect.retry(again), Effect.orDie, Effect.raceFirst(Deferred.await(closed)))
+
   const reader = (interest: Interest) =>
     Coalescer.make({
       maxBatch: 1000,
       maxInFlight: 2,
-      run: (addresses: ReadonlyArray<Address>) =>
-        results
-          .watch(client, addresses, interest)
-          .pipe(Effect.retry(again), Effect.orDie, Effect.raceFirst(Deferred.await(closed)))
+      run: (addresses: ReadonlyArray<Address>) => persistent(results.watch(client, addresses, interest))
     })
   const readers = { end: yield* reader("end"), changes: yield* reader("changes") }
   const places = yield* Coalescer.make({
     maxBatch: 1000,
     maxInFlight: 2,
-    run: (addresses: ReadonlyArray<Address>) =>
-      broker.locate(addresses).pipe(Effect.retry(again), Effect.orDie, Effect.raceFirst(Deferred.await(closed)))
+    run: (addresses: ReadonlyArray<Address>) => persistent(broker.locate(addresses))
   })
   /** Who stops waiting before the end takes its name off the list, or lists of ids that never end would grow for ever. */
   const leaving = yield* Coalescer.make({
@@ -107,8 +112,9 @@ export const make = Effect.gen(function* () {
       )
     }
   })
-  // before the readers close: they wait for what they are reading, and the store may be away for long
-  yield* Effect.addFinalizer(() => Deferred.die(closed, new Error("the client is closed")))
+  // before the readers close: they wait for what they are reading, and the store may be away for long. Of a message that
+  // somebody waits for it is not known how it will end, so that no ending would be true: who waits is interrupted
+  yield* Effect.addFinalizer(() => Effect.andThen(Deferred.interrupt(closed), tellAll))
 
   const watcherOf = (address: Address) =>
     Effect.andThen(
@@ -137,14 +143,19 @@ export const make = Effect.gen(function* () {
       )
     )
 
-  const read = (address: Address) =>
-    Effect.map(results.read([address]).pipe(Effect.retry(again), Effect.orDie), ([stored]) => stored!)
+  /** To be awaited after the next look: what is told from now on, it may not have seen. */
+  const expectNews = (watcher: Watcher): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      // nobody would tell any more
+      if (Deferred.isDoneUnsafe(closed)) return Deferred.await(closed)
+      watcher.news = Deferred.makeUnsafe()
+      return Effect.void
+    })
+
+  const read = (address: Address) => Effect.map(persistent(results.read([address])), ([stored]) => stored!)
 
   const commit = (address: Address, record: Written) =>
-    Effect.map(
-      results.commit([{ ...address, ...record }]).pipe(Effect.retry(again), Effect.orDie),
-      ([reply]) => reply === "committed"
-    )
+    Effect.map(persistent(results.commit([{ ...address, ...record }])), ([reply]) => reply === "committed")
 
   /**
    * The broker alone knows of the end: on two stores, somebody ended the message from outside and did not get to write the
@@ -189,7 +200,7 @@ export const make = Effect.gen(function* () {
   const awaitRecord = Effect.fnUntraced(function* (address: Address) {
     const watcher = yield* watcherOf(address)
     while (true) {
-      watcher.news = Deferred.makeUnsafe()
+      yield* expectNews(watcher)
       const { live, stored } = yield* look(address, "end", false)
       watcher.ended = stored.record !== undefined
       if (!live) return recordOf(stored)
@@ -207,7 +218,7 @@ export const make = Effect.gen(function* () {
           unseen,
           Effect.fnUntraced(function* (seen: Seen) {
             while (true) {
-              watcher.news = Deferred.makeUnsafe()
+              yield* expectNews(watcher)
               const view = yield* look(address, "changes", true)
               const [fresh, now] = difference(seen, view)
               watcher.ended = view.stored.record !== undefined
@@ -220,16 +231,16 @@ export const make = Effect.gen(function* () {
       )
     )
 
-  const revoke = Effect.fnUntraced(function* (address: Address, { waitingOnly }: { readonly waitingOnly: boolean }) {
+  const revoke = Effect.fnUntraced(function* (address: Address, { policies, waitingOnly }: Revoking) {
     const where = yield* places.submit(address)
     // also by an earlier call, or one whose reply was lost
     const isRevoked = Effect.map(poll(address), (found) => found?.state === "revoked")
     if (where === undefined || where.place === "ended") return yield* isRevoked
     if (waitingOnly && where.place === "active") return false
     const endedAt = yield* Clock.currentTimeMillis
-    const record = recordWithoutRun("Revoked", messageOf(where), undefined, endedAt, defaults)
-    const end = (record: Written, meant: Meant) =>
-      broker.end([{ ...address, record }], meant).pipe(Effect.retry(again), Effect.orDie)
+    const message = messageOf(where)
+    const record = recordWithoutRun("Revoked", message, policies, endedAt, defaults)
+    const end = (record: Written, meant: Meant) => persistent(broker.end([{ ...address, record }], meant))
     if (together) {
       const [reply] = yield* end(record, waitingOnly ? "waiting" : "any")
       return reply === "ended" || (reply === "absent" && (yield* isRevoked))
@@ -245,7 +256,7 @@ export const make = Effect.gen(function* () {
       return yield* isRevoked
     }
     if (!(yield* commit(address, record)) && !(yield* isRevoked)) return false
-    yield* end(tombstoneOf(address.id, record, Duration.toMillis(defaults.dedupeWindow)), "any")
+    yield* end(tombstoneOf(address.id, message, record, Duration.toMillis(defaults.dedupeWindow)), "any")
     return true
   })
 
@@ -256,9 +267,9 @@ export const make = Effect.gen(function* () {
     const ttl = record.endedAt + Duration.toMillis(defaults.dedupeWindow) - now
     const value = TaskRecord.encode({ ...record, ending: { _tag: "Gone" } })
     const tombstone = ttl > 0 ? { value, ttl } : undefined
-    yield* results.forget([address], tombstone).pipe(Effect.retry(again), Effect.orDie)
+    yield* persistent(results.forget([address], tombstone))
     // by its own tombstone the broker refuses the id as long as the record was to live
-    if (!together) yield* broker.forget([address], tombstone).pipe(Effect.retry(again), Effect.orDie)
+    if (!together) yield* persistent(broker.forget([address], tombstone))
   })
 
   return { await: awaitRecord, poll, state, changes, revoke, forget }

@@ -126,8 +126,8 @@ const errorType = (cause: Cause.Cause<unknown>, stop: Stop | undefined): string 
   }
 }
 
-/** As the conventions call what has no name. */
-const other = "_OTHER"
+/** As the conventions call what has no name of its own; also tasks that a worker does not know: messages can name any. */
+export const other = "_OTHER"
 
 const traceparentOf = (span: Tracer.Span): string =>
   `00-${span.traceId.padStart(32, "0")}-${span.spanId.padStart(16, "0")}-${span.sampled ? "01" : "00"}`

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type { Message } from "../Message.ts"
 import type { Outcome } from "../Outcome.ts"
 import type { Stop } from "../Pool.ts"
@@ -12,6 +13,7 @@ import { SoftTimeLimitExceeded, TaskSignal } from "../TaskContext.ts"
 import type { Limits } from "../TimeLimit.ts"
 import { encodeDefect } from "./codecs.ts"
 import { immediate } from "./immediate.ts"
+import { spanOf } from "./worker/words.ts"
 
 /** The run that ended. */
 export interface Run {
@@ -19,6 +21,8 @@ export interface Run {
   readonly message: Message
   readonly limits: Limits
   readonly startedAt: number
+  /** The worker's, milliseconds; the retry schedule has as long for its answer. */
+  readonly grace: number
 }
 
 /**
@@ -132,9 +136,11 @@ const signalled = (run: Run, signal: TaskSignal): Effect.Effect<Outcome> => {
   }
 }
 
-const decide = ({ message, startedAt, task }: Run, ending: Retry.Ending<unknown>) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Retry.decide(task.options.retry, {
+const decide = (run: Run, ending: Retry.Ending<unknown>): Effect.Effect<Retry.Decision> => {
+  const { message, startedAt, task } = run
+  const { retry } = task.options
+  const decision = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Retry.decide(retry, {
       id: message.id,
       attempt: (message.attempts ?? 0) + 1,
       ending,
@@ -143,3 +149,30 @@ const decide = ({ message, startedAt, task }: Run, ending: Retry.Ending<unknown>
       times: message.retries
     })
   )
+  // nothing else in a policy can wait
+  return typeof retry === "object" && retry.schedule !== undefined ? answeredInTime(run, decision) : decision
+}
+
+/** A schedule is the program's own code: one that never answers must not hold the slot and the message. */
+const answeredInTime = ({ grace, message, task }: Run, decision: Effect.Effect<Retry.Decision>) => {
+  const patience = Math.max(grace, leastPatience)
+  return Effect.flatMap(
+    // detached: it may not be interruptible either
+    Effect.forkDetach(decision, { startImmediately: true }),
+    (deciding) =>
+      Effect.timeoutOrElse(Fiber.join(deciding), {
+        duration: patience,
+        orElse: () => {
+          deciding.interruptUnsafe()
+          const detail = `the retry schedule of task "${task._tag}" did not answer within ${spanOf(patience)}`
+          return Effect.logError(`${detail}: there is no further attempt`).pipe(
+            Effect.annotateLogs({ task: task._tag, id: message.id, attempt: (message.attempts ?? 0) + 1 }),
+            Effect.as<Retry.Decision>({ _tag: "GiveUp", why: "policy failed", detail })
+          )
+        }
+      })
+  )
+}
+
+/** A worker may give its handlers no grace at all; many steps of a schedule take their time. Milliseconds. */
+const leastPatience = 1000

@@ -22,7 +22,8 @@ import type { AnyWithProps } from "../Task.ts"
 import * as TaskId from "../TaskId.ts"
 import * as TaskRecord from "../TaskRecord.ts"
 
-type Policies = Pick<AnyWithProps["options"], "resultTtl" | "ignoreResult">
+/** What a task says of its records. */
+export type Policies = Pick<AnyWithProps["options"], "resultTtl" | "ignoreResult">
 
 /** How long a record is kept, and whether: the message's own options win over its task's, and those over the defaults. */
 export const keeping = (
@@ -49,11 +50,22 @@ export const recordWithoutRun = (
 export const messageOf = ({ id, queue, wire }: Overdue): Message.Message | undefined =>
   Result.getOrUndefined(Message.decode({ id, queue }, wire))
 
-/** What the broker keeps in place of a record that lives elsewhere: by it, it refuses the id. */
-export const tombstoneOf = (id: string, record: Written, dedupeWindow: number): Written => ({
+/**
+ * What the broker keeps in place of a record that lives elsewhere: by it, it refuses the id. `message`: `undefined` when it
+ * could not be read.
+ */
+export const tombstoneOf = (
+  id: string,
+  message: Message.Message | undefined,
+  record: Written,
+  dedupeWindow: number
+): Written => ({
   value: TaskRecord.tombstone(record.value),
   // an id of the caller's comes again: while its record lives, a second message would get the first one's result
-  ttl: TaskId.isGenerated(id) ? dedupeWindow : Math.max(record.ttl, record.tombstone?.ttl ?? 0)
+  ttl:
+    message !== undefined && message.ownId !== true && TaskId.isGenerated(id)
+      ? dedupeWindow
+      : Math.max(record.ttl, record.tombstone?.ttl ?? 0)
 })
 
 /** The same record, written so many milliseconds later; `undefined`: nothing would be left of it. */

@@ -1,7 +1,9 @@
 /** From a call (task, payload, options) to an accepted message and its handle. */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
@@ -93,11 +95,15 @@ export const execute = Effect.fnUntraced(function* (
   const client = yield* Client
   const context = yield* Effect.context<never>()
   const checkedCall = yield* draft({ task, payload, options }, context, Options.known.execute)
-  const sent = Effect.map(send([checkedCall], client, context), ([handle]) => handle!)
+  const { id, queue } = checkedCall.message
+  const handle = new Handle(task, { id, queue }, client, context)
+  const sent = Effect.as(send([checkedCall], client, context), handle)
   if (options.onInterrupt === "detach") return yield* Effect.flatMap(sent, ({ await: end }) => end)
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.forkDetach(Effect.interruptible(sent)), (sending) =>
-      Effect.onInterrupt(restore(Effect.flatMap(Fiber.join(sending), ({ await: end }) => end)), () => revoked(sending))
+      Effect.onInterrupt(restore(Effect.flatMap(Fiber.join(sending), ({ await: end }) => end)), () =>
+        revoked(handle, sending)
+      )
     )
   )
 })
@@ -106,15 +112,29 @@ export const execute = Effect.fnUntraced(function* (
  * Revokes what is being sent, or was. It may be on its way, so that its receipt is waited for; while the broker is away
  * that goes on in the background, for whoever interrupts does so to get on.
  */
-const revoked = Effect.fnUntraced(function* (sending: Fiber.Fiber<Handle, EnqueueError>) {
-  const revoking = yield* Effect.flatMap(Fiber.join(sending), (handle) => handle.revoke()).pipe(
-    Effect.timeoutOption("1 minute"),
-    Effect.ignore,
+const revoked = Effect.fnUntraced(function* (handle: Handle, sending: Fiber.Fiber<Handle, EnqueueError>) {
+  const revoking = yield* Effect.flatMap(Fiber.await(sending), (exit) =>
+    mayBeAccepted(exit) ? Effect.timeout(handle.revoke(), "1 minute") : Effect.void
+  ).pipe(
     Effect.interruptible,
+    Effect.catchCause((cause) =>
+      Effect.annotateLogs(
+        Effect.logWarning(`task "${handle.task}" was interrupted by its caller, but not revoked: it may run`, cause),
+        { task: handle.task, id: handle.id }
+      )
+    ),
     Effect.forkDetach
   )
   yield* Effect.timeoutOption(Fiber.await(revoking), "1 second")
 })
+
+/** Not after a `Duplicate`: then the message with that id is somebody else's. */
+const mayBeAccepted = (exit: Exit.Exit<Handle, EnqueueError>): boolean => {
+  if (Exit.isSuccess(exit)) return true
+  const failure = exit.cause.reasons.find(Cause.isFailReason)
+  const reason = failure?.error.reason
+  return reason === undefined || (reason._tag === "BrokerUnavailable" && reason.accepted === "maybe")
+}
 
 /** Asks the Router what it can answer without a payload: a function that fails for lack of one has no say. */
 export const handle = Effect.fnUntraced(function* (task: AnyWithProps, id: string, queue: string | undefined) {
@@ -170,6 +190,7 @@ const draft = Effect.fnUntraced(function* (
     priority,
     payload: encoded === null ? undefined : encoded,
     payloadVersion: task.options.version === 1 ? undefined : task.options.version,
+    ownId: options.id !== undefined && TaskId.isGenerated(id) ? true : undefined,
     // the time in an id runs ahead of a clock that went back (tests begin at 0 again and again)
     enqueuedAt: TaskId.timeOf(id) === now ? undefined : now,
     ...TimeLimit.encode(options),

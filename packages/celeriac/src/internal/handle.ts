@@ -63,7 +63,8 @@ export class Handle implements TaskHandle<unknown, unknown, unknown> {
   }
 
   get revoke(): TaskHandle<unknown, unknown, unknown>["revoke"] {
-    return (options) => this.client.revoke(this, { waitingOnly: options?.waitingOnly ?? false })
+    return (options) =>
+      this.client.revoke(this, { waitingOnly: options?.waitingOnly ?? false, policies: this.definition.options })
   }
 
   get forget() {

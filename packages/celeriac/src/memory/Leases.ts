@@ -142,20 +142,28 @@ export const reconcile = (
 }
 
 /**
- * A consumer leaves a queue: what it holds goes back to the head of its priority, in the order in which it was claimed, and
- * no crash is counted. Twice: nothing is left to do.
+ * A consumer leaves a queue: what it holds goes back to the head of its priority, in the order in which it was claimed. A
+ * crash is counted for what it knew of, because that may have run. Twice: nothing is left to do.
  *
  * @category steps
  * @since 0.1.0
  */
-export const close = (store: Store, now: number, name: string, consumer: string): void => {
+export const close = (
+  store: Store,
+  now: number,
+  name: string,
+  consumer: string,
+  known: ReadonlyArray<Delivery>
+): void => {
   const queue = store.queues.get(name)
   const holder = queue?.consumers.get(consumer)
   if (queue === undefined || holder === undefined) return
   Queue.dismiss(queue, holder)
+  const fences = new Map(known.map(({ fence, id }) => [id, fence]))
   for (const entry of Array.from(holder.held.values()).toReversed()) {
     Queue.letGo(entry)
     if (entry.revoked) continue // it is over
+    if (fences.get(entry.id) === entry.fence) entry.crashes++ // it may have run
     Queue.makeReady(entry, "head")
   }
   wakeOthers(store, queue, now)

@@ -53,7 +53,12 @@ export const consume = (
         renew: (queue) => send("renew", () => Leases.renew(store, now(), queue, id)),
         reconcile: (queue, held) => send("reconcile", () => Leases.reconcile(store, now(), queue, id, length, held)),
         recover: (suspect) => send("recover", () => Leases.recover(store, now(), suspect)),
-        close: (queue) => send("close", () => Leases.close(store, now(), queue, id))
+        close: (queue, known) =>
+          send(
+            "close",
+            () => Leases.close(store, now(), queue, id, known),
+            () => known
+          )
       }
     })
   })

@@ -23,6 +23,14 @@ import { Ring } from "./Ring.ts"
 export const maxDeadLetters = 10_000
 
 /**
+ * How many characters the wire forms of a queue's dead letters may have together. The latest one is kept whatever it has.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxDeadCharacters = 64 * 1024 * 1024
+
+/**
  * A message with so many crashed deliveries is given to a consumer that holds nothing else.
  *
  * @category constants
@@ -127,7 +135,7 @@ export const make = (name: string, shelf: Shelf, expiries: DueHeap<Entry>): Queu
   reservation: undefined,
   expiries,
   publishers: Publishers.make(),
-  dead: new Ring(maxDeadLetters),
+  dead: new Ring(maxDeadLetters, maxDeadCharacters, ({ wire }) => wire.length),
   fence: 0
 })
 

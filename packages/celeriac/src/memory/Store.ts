@@ -240,7 +240,6 @@ export const settle = (
   const holder = registered(store, name, consumer)
   if (holder === undefined) return undefined // registration
   const queue = queueOf(store, name)
-  const toHead: Array<Entry> = []
   let added = 0
   const replies = settlements.map(({ continuations, delivery, disposition }): SettleReply => {
     const entry = holder.held.get(delivery.id)
@@ -261,21 +260,18 @@ export const settle = (
       finish(store, queue, now, entry.id, record)
       return "settled"
     }
-    const { delay, note, to, wire } = disposition
+    const { delay, note, ran, to, wire } = disposition
     if (wire !== undefined) {
       entry.wire = wire
       entry.priority = Queue.priorityOf(wire)
-      entry.expiresAt = undefined // a run has started
     }
-    if (delay > 0 || to === "tail") added += Queue.place(entry, now, now + delay, to)
-    else toHead.push(entry)
+    if (ran) entry.expiresAt = undefined
+    added += Queue.place(entry, now, now + delay, to)
     if (note === undefined) Records.tellChange(store.records, queue.shelf, entry.id)
     else
       Records.annotate(store.records, queue.shelf, now, { ...note, id: entry.id, kind: "attempt", fence: entry.fence })
     return "settled"
   })
-  // the first of them comes out first
-  for (let entry = toHead.pop(); entry !== undefined; entry = toHead.pop()) added += Queue.makeReady(entry, "head")
   Queue.wake(queue, now, added, store.push)
   return replies
 }

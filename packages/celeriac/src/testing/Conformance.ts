@@ -31,6 +31,7 @@ import type * as Layer from "effect/Layer"
 import type { Notifier } from "../Notifier.ts"
 import * as Cases from "./conformance/Case.ts"
 import { claiming } from "./conformance/claiming.ts"
+import { closing } from "./conformance/closing.ts"
 import { encoding } from "./conformance/encoding.ts"
 import { ending } from "./conformance/ending.ts"
 import { expiring } from "./conformance/expiring.ts"
@@ -88,6 +89,7 @@ export const broker: ReadonlyArray<Case<Cases.BrokerServices>> = [
   ...waking,
   ...settling,
   ...leasing,
+  ...closing,
   ...suspecting,
   ...ending,
   ...expiring,

@@ -108,7 +108,7 @@ const live = () => {
         if (chance(1)) continue // not settled: it comes back by the lease
         if (chance(2)) Store.end(store, now, [{ id, queue: "q" }], "any")
         const disposition = chance(10)
-          ? ({ _tag: "Reschedule", delay: roll(2) * between, to: "tail", wire: wire(5), note } as const)
+          ? ({ _tag: "Reschedule", delay: roll(2) * between, to: "tail", ran: true, wire: wire(5), note } as const)
           : chance(10)
             ? ack
             : ({ _tag: "Ack", record: { value: "done", ttl }, dead: chance(30) ? "dead" : undefined } as const)
@@ -124,7 +124,7 @@ const live = () => {
     }
     if (chance(5)) {
       // some say goodbye, some die
-      if (chance(50)) Leases.close(store, now, "q", worker)
+      if (chance(50)) Leases.close(store, now, "q", worker, [])
       worker = consumer()
     } else Leases.renew(store, now, "q", worker)
   }
@@ -195,7 +195,7 @@ describe("G13: the memory store after many messages", () => {
         )
       }
     }
-    Leases.close(store, later, "q", id)
+    Leases.close(store, later, "q", id, [])
     assert.deepStrictEqual(
       {
         live: queue.live.size,

@@ -231,7 +231,7 @@ describe("memory broker: lost consumers", () => {
 })
 
 describe("memory broker: consumers come and go", () => {
-  run("closing the scope gives back what is held", () =>
+  run("closing the scope gives back what is held, and counts it as crashed", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const consumer = yield* Scope.provide(consume(), scope)
@@ -243,8 +243,8 @@ describe("memory broker: consumers come and go", () => {
       assert.deepStrictEqual(
         (yield* claim(next)).map(({ crashes, id }) => [id, crashes]),
         [
-          ["a", 0],
-          ["b", 0]
+          ["a", 1],
+          ["b", 1]
         ]
       )
     })

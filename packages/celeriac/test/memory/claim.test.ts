@@ -167,7 +167,13 @@ describe("claim: messages that crashed their workers", () => {
     assert.strictEqual(claims[0]!.crashes, 3)
     at.settle("w", claims, release)
     assert.deepStrictEqual(at.claim("w", 9), [])
-    at.settle("w", at.claim("w", 9, { alone: true }), { _tag: "Reschedule", wire: wire(9), delay: 10, to: "tail" })
+    at.settle("w", at.claim("w", 9, { alone: true }), {
+      _tag: "Reschedule",
+      wire: wire(9),
+      delay: 10,
+      to: "tail",
+      ran: true
+    })
     at.now += 10
     assert.deepStrictEqual(at.claim("w", 9), [])
     assert.deepStrictEqual(ids(at.claim("w", 9, { alone: true })), ["a"])

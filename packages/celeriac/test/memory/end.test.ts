@@ -161,9 +161,15 @@ describe("overdue", () => {
     ["recovered", (at) => at.crash("w"), true],
     [
       "retried",
-      (at) => at.settle("w", at.heldBy("w"), { _tag: "Reschedule", wire: wire(5), delay: 1, to: "tail" }),
+      (at) => at.settle("w", at.heldBy("w"), { _tag: "Reschedule", wire: wire(5), delay: 1, to: "tail", ran: true }),
       false
     ],
+    [
+      "put off unstarted, with a mark",
+      (at) => at.settle("w", at.heldBy("w"), { _tag: "Reschedule", wire: wire(5), delay: 1, to: "tail", ran: false }),
+      true
+    ],
+    ["retried as it was", (at) => at.settle("w", at.heldBy("w"), { ...release, ran: true }), false],
     ["over", (at) => at.settle("w", at.heldBy("w")), false],
     ["revoked", (at) => at.end("a"), false]
   ]

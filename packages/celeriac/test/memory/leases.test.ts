@@ -238,22 +238,30 @@ describe("recover", () => {
 })
 
 describe("close", () => {
-  it("gives messages back to the head of their priority, in the order of claims, and counts no crash", () => {
+  it("gives messages back to the head of their priority, in the order of claims; of those it knew, a crash counts", () => {
     const at = rig()
     at.register("w", "peer")
     at.publish(["c", "a", "b"])
-    at.claim("w", 3)
+    const [known, later] = at.claim("w", 3)
     at.publish(["waiting"])
-    at.leave("w")
+    at.leave("w", [known!, { ...later!, fence: later!.fence - 1 }])
     assert.deepStrictEqual(
       at.claim("peer", 9).map(({ crashes, id }) => [id, crashes]),
       [
-        ["c", 0],
+        ["c", 1],
         ["a", 0],
         ["b", 0],
         ["waiting", 0]
       ]
     )
+  })
+
+  it("makes a suspect of what crashes for the second time", () => {
+    const at = holding(1)
+    at.leave("w", at.heldBy("w"))
+    at.leave("peer", at.claim("peer"))
+    at.register("w")
+    assert.deepStrictEqual([at.claim("w"), at.claim("w", 1, { alone: true })[0]?.crashes], [[], 2])
   })
 
   it("twice, or of a stranger, does nothing", () => {

@@ -169,7 +169,7 @@ const live = (seed: number) => {
       }
       const wire = kind === 3 ? `1${roll(10)}again` : undefined
       const delay = kind === 5 ? 0 : roll(8_000)
-      return { delivery, disposition: { _tag: "Reschedule", wire, delay, to: chance(50) ? "head" : "tail" } }
+      return { delivery, disposition: { _tag: "Reschedule", wire, delay, to: chance(50) ? "head" : "tail", ran: true } }
     })
     send(
       `settle ${worker.id} ${deliveries.map(({ id }) => id).join(" ")}`,
@@ -283,7 +283,15 @@ const live = (seed: number) => {
         if (reply === "ended") seen.revoked++
       })
     } else if (what < 89) {
-      send(`close ${worker.id}`, () => Leases.close(store, now, name, worker.id))
+      const known = Array.from(worker.held.values())
+      send(`close ${worker.id}`, () => {
+        const held = queue.consumers.get(worker.id)?.held
+        for (const { fence, id } of known) {
+          const entry = held?.get(id)
+          if (entry?.fence === fence && !entry.revoked) crashes.set(id, (crashes.get(id) ?? 0) + 1)
+        }
+        return Leases.close(store, now, name, worker.id, known)
+      })
       workers = workers.filter((one) => one !== worker)
       join(`w${ids + 100}-${written}`)
     } else if (what < 91) {

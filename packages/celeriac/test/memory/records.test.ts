@@ -267,13 +267,15 @@ describe("watch", () => {
       at.claim("w2")
     },
     progress: (at) => at.note(at.heldBy("w")[0]!, "w", "half"),
-    "a retry": (at) => at.settle("w", at.heldBy("w"), { _tag: "Reschedule", wire: wire(5), delay: 10, to: "tail" }),
+    "a retry": (at) =>
+      at.settle("w", at.heldBy("w"), { _tag: "Reschedule", wire: wire(5), delay: 10, to: "tail", ran: true }),
     "a retry with a note": (at) =>
       at.settle("w", at.heldBy("w"), {
         _tag: "Reschedule",
         wire: wire(5),
         delay: 10,
         to: "tail",
+        ran: true,
         note: { value: "failed", ttl }
       })
   }

@@ -14,7 +14,7 @@ export const ttl = 60_000
 
 export const ack: Disposition = { _tag: "Ack" }
 export const ackWith = (value: string): Disposition => ({ _tag: "Ack", record: { value, ttl } })
-export const release = { _tag: "Reschedule", delay: 0, to: "head" } satisfies Disposition
+export const release = { _tag: "Reschedule", delay: 0, to: "head", ran: false } satisfies Disposition
 
 /** The wire form of a message of this priority; the broker reads nothing else of it. */
 export const wire = (priority: number, text = ""): string => `1${priority}${text}`
@@ -50,8 +50,8 @@ export interface Rig {
   readonly crash: (consumer: string) => void
   /** The deliveries that a consumer holds. */
   readonly heldBy: (consumer: string) => ReadonlyArray<Delivery>
-  /** Closes a consumer. */
-  readonly leave: (consumer: string) => void
+  /** Closes a consumer that knew of these deliveries. Default: of none. */
+  readonly leave: (consumer: string, known?: ReadonlyArray<Delivery>) => void
   readonly end: (id: string, options?: { readonly meant?: Meant; readonly record?: string }) => string
   readonly locate: (id: string, queue?: string) => ReturnType<typeof Store.locate>
   readonly note: (delivery: Delivery, consumer: string, value: string, kind?: Note["kind"]) => string
@@ -118,7 +118,7 @@ export const rig = (): Rig => {
       assert.isFalse(more)
     },
     heldBy: (consumer) => Leases.reconcile(store, self.now, queue, consumer, lease, []).found,
-    leave: (consumer) => Leases.close(store, self.now, queue, consumer),
+    leave: (consumer, known = []) => Leases.close(store, self.now, queue, consumer, known),
     end: (id, { meant = "any", record } = {}) =>
       Store.end(
         store,

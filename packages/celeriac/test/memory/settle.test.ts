@@ -11,7 +11,7 @@ const dispositions: Record<string, Disposition> = {
   ack: ackWith("late"),
   dead: { _tag: "Ack", dead: "late", record: { value: "late", ttl } },
   release,
-  retry: { _tag: "Reschedule", wire: wire(9, "late"), delay: 5, to: "tail", note: { value: "late", ttl } }
+  retry: { _tag: "Reschedule", wire: wire(9, "late"), delay: 5, to: "tail", ran: true, note: { value: "late", ttl } }
 }
 
 /** How a consumer "w" comes to show a delivery of "a" that it does not own. */
@@ -131,6 +131,25 @@ describe("settle: ack", () => {
     assert.deepStrictEqual(at.counts(), [0, 0, 0])
   })
 
+  it("keeps so many characters of dead letters, and the newest one in any case", () => {
+    const at = rig()
+    at.register("w")
+    const kill = (id: string, parts: number) => {
+      at.publish([{ id, wire: wire(5, "x".repeat(Queue.maxDeadCharacters / parts)) }])
+      at.settle("w", at.claim("w"), { _tag: "Ack", dead: "reason" })
+      const { dead, deadDropped } = Store.counts(at.store, "q")
+      return [dead, deadDropped]
+    }
+    const seen = [kill("a", 3), kill("b", 3), kill("c", 2), kill("d", 1), kill("e", 2)]
+    assert.deepStrictEqual(seen, [
+      [1, 0],
+      [2, 0],
+      [2, 1],
+      [1, 3],
+      [1, 4]
+    ])
+  })
+
   it("keeps dead letters, the newest first, and counts those that it had to drop", () => {
     const at = rig()
     at.register("w")
@@ -185,11 +204,11 @@ describe("settle: reschedule", () => {
     return at
   }
   const cases: ReadonlyArray<readonly [name: string, disposition: Disposition, order: ReadonlyArray<string>]> = [
-    ["to the head", release, ["x", "y", "waiting"]],
-    ["to the tail", { _tag: "Reschedule", delay: 0, to: "tail" }, ["waiting", "x", "y"]],
-    ["with a higher priority", { ...release, wire: wire(6) }, ["x", "y", "waiting"]],
-    ["with a lower priority, to the head", { ...release, wire: wire(4) }, ["waiting", "x", "y"]],
-    ["in a while", { _tag: "Reschedule", delay: 5, to: "head" }, ["waiting"]]
+    ["to the head, one after the other", release, ["y", "x", "waiting"]],
+    ["to the tail", { _tag: "Reschedule", delay: 0, to: "tail", ran: true }, ["waiting", "x", "y"]],
+    ["with a higher priority", { ...release, wire: wire(6) }, ["y", "x", "waiting"]],
+    ["with a lower priority, to the head", { ...release, wire: wire(4) }, ["waiting", "y", "x"]],
+    ["in a while", { _tag: "Reschedule", delay: 5, to: "head", ran: true }, ["waiting"]]
   ]
   for (const [name, disposition, order] of cases) {
     it(name, () => {
@@ -199,7 +218,7 @@ describe("settle: reschedule", () => {
   }
 
   it("with a delay waits among the scheduled, in the new wire form", () => {
-    const at = after({ _tag: "Reschedule", wire: wire(9, "again"), delay: 5, to: "tail" })
+    const at = after({ _tag: "Reschedule", wire: wire(9, "again"), delay: 5, to: "tail", ran: true })
     assert.deepStrictEqual(at.counts(), [1, 2, 0])
     assert.deepStrictEqual(at.locate("x"), {
       id: "x",
@@ -220,7 +239,7 @@ describe("settle: reschedule", () => {
   })
 
   it("adds its note to the history of attempts", () => {
-    const at = after({ _tag: "Reschedule", delay: 5, to: "tail", note: { value: "failed", ttl } })
+    const at = after({ _tag: "Reschedule", delay: 5, to: "tail", ran: true, note: { value: "failed", ttl } })
     assert.deepStrictEqual(Records.read(at.store.records, at.now, [{ id: "x", queue: "q" }]), [
       { record: undefined, progress: undefined, attempts: ["failed"], live: true }
     ])

@@ -126,6 +126,18 @@ describe("Ring", () => {
     assert.deepStrictEqual(ring.newest(5), [5, 4, 3])
     assert.deepStrictEqual(ring.newest(2), [5, 4])
     assert.deepStrictEqual([ring.size, ring.dropped], [3, 2])
+    for (let value = 6; value < 100; value++) ring.push(value)
+    assert.deepStrictEqual([ring.newest(5), ring.size, ring.dropped], [[99, 98, 97], 3, 96])
+  })
+
+  it("keeps to a weight: the oldest go first, the newest stays", () => {
+    const ring = new Ring<number>(10, 9, (weight) => weight)
+    const seen = [3, 3, 3, 4, 1, 20, 5, 4].map((weight) => {
+      ring.push(weight)
+      return ring.newest(9)
+    })
+    assert.deepStrictEqual(seen, [[3], [3, 3], [3, 3, 3], [4, 3], [1, 4, 3], [20], [5], [4, 5]])
+    assert.deepStrictEqual([ring.size, ring.dropped], [2, 6])
   })
 })
 

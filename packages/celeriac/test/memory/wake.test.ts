@@ -62,9 +62,9 @@ describe("wake-up: who is told of new messages", () => {
 
   const additions: Record<string, (at: Rig, held: ReadonlyArray<Delivery>) => void> = {
     "a release": (at, held) => at.settle("owner", held, release),
-    "a requeue": (at, held) => at.settle("owner", held, { _tag: "Reschedule", delay: 0, to: "tail" }),
+    "a requeue": (at, held) => at.settle("owner", held, { _tag: "Reschedule", delay: 0, to: "tail", ran: true }),
     "a retry that falls due before what is watched": (at, held) =>
-      at.settle("owner", held, { _tag: "Reschedule", delay: 10, to: "tail" }),
+      at.settle("owner", held, { _tag: "Reschedule", delay: 10, to: "tail", ran: true }),
     "a recovery": (at) => at.crash("owner"),
     "a close": (at) => at.leave("owner"),
     "a continuation": (at, held) => at.settle("owner", held, ack, [{ id: "next", queue: "q", wire: "15" }]),

@@ -148,12 +148,13 @@ export const directed = {
   },
   "who leaves gives back": (steps) => {
     const { claim, now, store } = rig(steps, "x", "y")
-    claim("a")
-    steps.Leases.close(store, now, name, "a")
+    const [known] = claim("a", 1)
+    claim("a", 1)
+    steps.Leases.close(store, now, name, "a", [known!])
     assert.deepEqual(
       claim("b").map(({ crashes, id }) => [id, crashes]),
       [
-        ["x", 0],
+        ["x", 1],
         ["y", 0]
       ]
     )

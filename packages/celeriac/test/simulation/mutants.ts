@@ -149,6 +149,11 @@ export const mutants: ReadonlyArray<Case> = [
     )
   ),
   mutant(
+    "close counts no crash",
+    { directed: "who leaves gives back" },
+    cut(leases, "if (fences.get(entry.id) === entry.fence) entry.crashes++ // it may have run")
+  ),
+  mutant(
     "a suspect is no suspect",
     { seed: 2 },
     cut(queue, "entry.crashes >= suspectCrashes // a suspect is claimed alone", "false")
@@ -268,11 +273,7 @@ export const mutants: ReadonlyArray<Case> = [
   mutant(
     "waiting ones are not given back",
     { seed: 14 },
-    cut(
-      runs,
-      'for (const held of this.holdings.dequeueAll()) if (held.phase === "waiting") this.settle(held, { _tag: "Released" })',
-      "this.holdings.dequeueAll()"
-    )
+    cut(runs, "this.release(this.holdings.dequeueAll())", "this.holdings.dequeueAll()")
   ),
   mutant(
     "no tombstone",

@@ -14,7 +14,9 @@ describe("Faults", () => {
       broker.publish({ publisher: "p", sequence: 1, resend, messages: [{ id, queue: "q", wire: "15{}" }] })
     )
   const isThere = (id: string) =>
-    Effect.flatMap(Broker, (broker) => Effect.map(broker.locate([{ id, queue: "q" }]), ([where]) => where !== undefined))
+    Effect.flatMap(Broker, (broker) =>
+      Effect.map(broker.locate([{ id, queue: "q" }]), ([where]) => where !== undefined)
+    )
 
   interface Case {
     readonly plan: (faults: Faults.Faults["Service"]) => Effect.Effect<void>

@@ -70,8 +70,12 @@ export class Ends {
     return disposition
   }
 
-  private meterOf({ delivery, message }: Held, outcome: Outcome.Outcome["_tag"]): (millis: number | undefined) => void {
-    const task = message?.task ?? "unknown"
+  private meterOf(
+    { delivery, message, policies }: Held,
+    outcome: Outcome.Outcome["_tag"]
+  ): (millis: number | undefined) => void {
+    // a name that only messages know would make one more series for each
+    const task = message === undefined || policies === undefined ? Telemetry.other : message.task
     const key = `${delivery.queue} ${task} ${outcome}`
     let meter = this.meters.get(key)
     if (meter === undefined) {

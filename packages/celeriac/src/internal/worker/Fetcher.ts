@@ -5,13 +5,13 @@
  * due, or the time for a look by itself has come: the more workers are idle, the more rarely each looks. A worker that is
  * woken while it is full passes the wake on.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type { Semaphore } from "effect/Semaphore"
 import type { BrokerError, Claim, Consumer } from "../../Broker.ts"
+import { monotonic } from "../monotonic.ts"
 import type { Settings } from "./options.ts"
 import type { Runs } from "./Runs.ts"
 
@@ -32,11 +32,11 @@ interface Source {
   more: boolean
   /** Somebody said that there is work; cleared before a claim, so that a wake during it is not lost. */
   woken: boolean
-  /** Time to look, milliseconds since 1970: a message falls due, or nobody has said anything for long. */
+  /** Time to look, milliseconds of the monotonic clock: a message falls due, or nobody has said anything for long. */
   lookAt: number
   /** It has waited in vain for its runs to end, and left a suspect to others: the next wait is the last one. */
   hasPassed: boolean
-  /** Until then a suspect is left to others at once, milliseconds since 1970. */
+  /** Until then a suspect is left to others at once; the same clock. */
   declinesUntil: number
 }
 
@@ -64,9 +64,9 @@ export const make = (options: {
     turn: 0,
     more: false,
     woken: true,
-    lookAt: 0,
+    lookAt: -Infinity,
     hasPassed: false,
-    declinesUntil: 0
+    declinesUntil: -Infinity
   }))
 
   /** The turn of the queue that was served last. */
@@ -109,7 +109,7 @@ export const make = (options: {
       source.turn += given / source.weight
     }
     source.more = given >= count || claimed.deliveries.reduce((sum, { wire }) => sum + wire.length, 0) >= bytes
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* monotonic
     const patience = claimed.lookIn ?? (500 + (yield* Random.next) * 1000) * Math.max(1, claimed.idle)
     // whole milliseconds: a clock that is read with other fractions than it sleeps would be a hair too early, again and again
     source.lookAt = now + Math.ceil(Math.min(patience, claimed.dueIn ?? Infinity))
@@ -135,17 +135,17 @@ export const make = (options: {
    */
   const claimAlone = Effect.fnUntraced(function* (source: Source) {
     const { lease } = settings
-    if (!runs.empty.isOpen() && (yield* Clock.currentTimeMillis) < source.declinesUntil) {
+    if (!runs.empty.isOpen() && (yield* monotonic) < source.declinesUntil) {
       yield* claim(source, 0, 1, true)
       // told of a suspect, it does not count as idle, so nobody wakes it
-      source.lookAt = Math.min(source.lookAt, (yield* Clock.currentTimeMillis) + pause)
+      source.lookAt = Math.min(source.lookAt, (yield* monotonic) + pause)
       return
     }
     const isEmpty = Option.isSome(yield* Effect.timeoutOption(emptied, lease))
     if (!isEmpty && !source.hasPassed) {
       yield* claim(source, 0, 1, true)
       source.hasPassed = true
-      source.declinesUntil = (yield* Clock.currentTimeMillis) + lease
+      source.declinesUntil = (yield* monotonic) + lease
     } else {
       const { deliveries } = yield* claim(source, 1, runs.roomBytes(), true)
       source.hasPassed = false
@@ -157,7 +157,7 @@ export const make = (options: {
   const step = Effect.gen(function* () {
     yield* registered.await
     stirred.closeUnsafe()
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* monotonic
     const count = Math.min(runs.room(), largestClaim)
     const source = next(now, count <= 0)
     if (source !== undefined) {

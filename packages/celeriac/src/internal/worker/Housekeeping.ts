@@ -58,7 +58,8 @@ export const loop = (options: {
     )
     const ended = all.filter((_, index) => replies[index] === "ended")
     for (const { message, queue } of ended) {
-      Telemetry.runMetrics(context, queue, message?.task ?? "unknown", "Expired")(undefined)
+      const task = message !== undefined && handlers.has(message.task) ? message.task : Telemetry.other
+      Telemetry.runMetrics(context, queue, task, "Expired")(undefined)
     }
     if (ended.length > 0) {
       const queues = Array.from(new Set(ended.map(({ queue }) => queue))).join(",")

@@ -116,9 +116,8 @@ export class Run extends Entry {
       this.reason = "soft"
       this.giveGrace()
     } else if (hard !== undefined) {
-      // it was only asked to end
-      const now = clock.currentTimeMillisUnsafe()
-      deadlines.setUnsafe(this, now, this.held.startedAt + hard - now)
+      // it was only asked to end. Counted from now, and not from the start: the wall clock may have been set meanwhile
+      deadlines.setUnsafe(this, clock.currentTimeMillisUnsafe(), hard - soft)
     }
   }
 
@@ -147,15 +146,19 @@ export class Run extends Entry {
   /** Its slot is given to others. */
   private abandon(reason: Stop): void {
     const { held, limits, message, policies, surroundings } = this
+    const { grace } = surroundings
+    // the handler has come to its end, and only what it left in its scope does not
+    const concluded = this.running?.concluded?.()
     surroundings.fork(
       Effect.flatMap(
-        stopped({ task: policies.task, message, limits, startedAt: held.startedAt }, reason),
+        concluded ?? stopped({ task: policies.task, message, limits, startedAt: held.startedAt, grace }, reason),
         (outcome) => {
           // it may have ended meanwhile; or the pool never had it, and nothing goes on
           if (this.over || this.running === undefined) return Effect.sync(() => this.end(outcome))
           surroundings.onAbandoned(message)
           this.end(outcome)
-          return Effect.annotateLogs(Effect.logError(abandonedLine(message.task, surroundings.grace)), {
+          const line = (concluded === undefined ? abandonedLine : unfinalizedLine)(message.task, grace)
+          return Effect.annotateLogs(Effect.logError(line), {
             ...subjectOf(message),
             stop: reason
           })
@@ -191,6 +194,9 @@ const isOver = (run: Run): boolean => run.isOver
 
 const abandonedLine = (task: string, grace: number): string =>
   `task "${task}" did not end within ${spanOf(grace)} after it was interrupted: it goes on without a result and holds what it holds until this process ends`
+
+const unfinalizedLine = (task: string, grace: number): string =>
+  `task "${task}" has ended, but a finalizer in its scope did not within ${spanOf(grace)}: the outcome of the handler counts; the finalizer goes on and holds what it holds until this process ends`
 
 const subjectOf = ({ attempts = 0, id, task }: Message.Message) => ({ task, id, attempt: attempts + 1 })
 

@@ -116,6 +116,7 @@ export class Runs {
   }
 
   accept(deliveries: ReadonlyArray<Delivery>): void {
+    const late: Array<Held> = []
     for (const delivery of deliveries) {
       const known = this.holdings.get(delivery)
       if (known !== undefined) {
@@ -125,8 +126,9 @@ export class Runs {
       }
       const held = this.holdings.add(delivery)
       if (this.accepting) this.holdings.enqueue(held)
-      else this.settle(held, { _tag: "Released" })
+      else late.push(held)
     }
+    this.release(late)
     this.pump()
   }
 
@@ -139,26 +141,35 @@ export class Runs {
 
   /** The messages are no longer this worker's: whatever comes of them is not settled. */
   lose(deliveries: Iterable<Delivery>): void {
+    const stopped: Array<Held> = []
     for (const delivery of deliveries) {
       const held = this.holdings.get(delivery)
       if (held?.delivery === delivery) {
         held.lost = true
-        if (held.phase === "waiting") this.settle(held, { _tag: "Released" })
-        else held.run?.stop("released")
+        stopped.push(held)
       } else if (held?.following === delivery) held.following = undefined
     }
+    this.release(stopped)
   }
 
   /** No new starts; what has not started goes back. */
   close(): void {
     this.accepting = false
-    for (const held of this.holdings.dequeueAll()) if (held.phase === "waiting") this.settle(held, { _tag: "Released" })
+    this.release(this.holdings.dequeueAll())
     if (this.holdings.running === 0) this.quiet.openUnsafe()
   }
 
   /** Interrupts what runs; it goes back when it has ended. */
   releaseRunning(): void {
-    for (const held of Array.from(this.holdings.all())) held.run?.stop("released")
+    this.release(Array.from(this.holdings.all()).filter(({ phase }) => phase !== "waiting"))
+  }
+
+  /** From the last to the first: each goes to the head of its priority, so that they come out in their order. */
+  private release(all: ReadonlyArray<Held>): void {
+    for (const held of all.toReversed()) {
+      if (held.phase === "waiting") this.settle(held, { _tag: "Released" })
+      else held.run?.stop("released")
+    }
   }
 
   private pump(): void {
@@ -227,16 +238,19 @@ export class Runs {
     const disposition = this.ends.settlementOf(held, outcome, endedAt)
     this.holdings.ended()
     held.run = undefined
-    settler.settle({ delivery: held.delivery, disposition }, () => this.drop(held))
+    settler.settle({ delivery: held.delivery, message: held.message, disposition }, () => this.drop(held))
   }
 
   /** The record is there already; the broker makes its tombstone of it. */
   private settleRecorded(held: Held, value: string): void {
     const { defaults, settler } = this.dependencies
-    const record = { value, ttl: Duration.toMillis(defaults.dedupeWindow) }
+    const { delivery, message, policies } = held
+    // as long as the record may live: of an id of the caller's, the tombstone does
+    const ttl = Math.max(Duration.toMillis(defaults.dedupeWindow), message?.resultTtl ?? policies?.kept.resultTtl ?? 0)
+    const record = { value, ttl }
     const state = TaskRecord.stateOf(value)
     const dead = state === "failed" || state === "dead" ? letterOfLost : undefined
-    settler.settle({ delivery: held.delivery, disposition: { _tag: "Ack", record, dead } }, () => this.drop(held))
+    settler.settle({ delivery, message, disposition: { _tag: "Ack", record, dead } }, () => this.drop(held))
   }
 
   private drop(held: Held): void {

@@ -8,22 +8,33 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as Schedule from "effect/Schedule"
 import type { Broker, Consumer, SettleReply, Settlement } from "../../Broker.ts"
+import type { Message } from "../../Message.ts"
 import type { Note, ResultBackend } from "../../ResultBackend.ts"
 import * as Coalescer from "../Coalescer.ts"
 import { tombstoneOf } from "../endings.ts"
+import { counted } from "./words.ts"
 
 const batchSize = 200
 
 const again = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("1 second")])
 
+/** Until a settle is tried again that failed with a defect of the driver: twice as long each time. Milliseconds. */
+const [firstPause, longestPause] = [1000, 60_000]
+
+/** `message`: `undefined` when it could not be read. */
+export interface Ending extends Settlement {
+  readonly message: Message | undefined
+}
+
 export interface Settler {
   /** The callback gets `refused` when the message belongs to somebody else by now, or the worker stops without an answer. */
-  readonly settle: (settlement: Settlement, onReply: (reply: SettleReply) => void) => void
+  readonly settle: (ending: Ending, onReply: (reply: SettleReply) => void) => void
   /** Waits until everything is settled. */
   readonly idle: Effect.Effect<void>
-  /** Stops waiting for a broker that does not answer: the lease gives back what is not settled. */
+  /** Stops waiting for a broker that does not answer: what is not settled comes back, as after a crash. */
   readonly giveUp: Effect.Effect<void>
 }
 
@@ -44,7 +55,7 @@ export const make = Effect.fnUntraced(function* (options: {
     )
 
   /** On two stores: whoever commits first decides the record; the message is settled in any case. */
-  const recordsFirst = (settlements: ReadonlyArray<Settlement>): Effect.Effect<ReadonlyArray<SettleReply>> => {
+  const recordsFirst = (settlements: ReadonlyArray<Ending>): Effect.Effect<ReadonlyArray<SettleReply>> => {
     const commits = settlements.flatMap(({ delivery: { id, queue }, disposition }) =>
       disposition._tag === "Ack" && disposition.record !== undefined ? [{ id, queue, ...disposition.record }] : []
     )
@@ -63,16 +74,40 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const gaveUp = yield* Deferred.make<void>()
   const send = together ? settle : recordsFirst
+  /** One of them may be the reason for a defect of the driver, and must not hold up the others: then each goes alone. */
+  const sendEach = (endings: ReadonlyArray<Ending>): Effect.Effect<ReadonlyArray<SettleReply | "stuck">> =>
+    Effect.catchDefect(send(endings), (defect) =>
+      Effect.andThen(
+        Effect.logError(
+          `a defect of the driver, the ends of ${counted(endings.length, "message")} could not be told: each is tried again alone`,
+          defect
+        ),
+        Effect.forEach(endings, (ending) =>
+          send([ending]).pipe(
+            Effect.map(([reply]): SettleReply => reply ?? "refused"),
+            Effect.catchDefect(() => Effect.succeed("stuck" as const))
+          )
+        )
+      )
+    )
   const coalescer = yield* Coalescer.make({
     maxBatch: batchSize,
     maxInFlight: 2,
-    run: (settlements: ReadonlyArray<Settlement>) =>
-      Effect.raceFirst(send(settlements), Effect.as(Deferred.await(gaveUp), refused(settlements)))
+    run: (endings: ReadonlyArray<Ending>) =>
+      Effect.raceFirst(sendEach(endings), Effect.as(Deferred.await(gaveUp), refused(endings)))
   })
+  const fork = yield* FiberSet.makeRuntime<never>()
+
+  const submit = (ending: Ending, onReply: (reply: SettleReply) => void, pause: number): void =>
+    coalescer.submitUnsafe(ending, (exit) => {
+      const reply = Exit.isSuccess(exit) ? exit.value : "refused"
+      if (reply !== "stuck") return onReply(reply)
+      const later = Effect.sync(() => submit(ending, onReply, Math.min(2 * pause, longestPause)))
+      fork(Effect.delay(later, pause))
+    })
 
   return {
-    settle: (settlement, onReply) =>
-      coalescer.submitUnsafe(settlement, (exit) => onReply(Exit.isSuccess(exit) ? exit.value : "refused")),
+    settle: (ending, onReply) => submit(ending, onReply, firstPause),
     idle: coalescer.awaitIdle,
     giveUp: Effect.asVoid(Deferred.succeed(gaveUp, undefined))
   } satisfies Settler
@@ -81,10 +116,10 @@ export const make = Effect.fnUntraced(function* (options: {
 const refused = (settlements: ReadonlyArray<Settlement>): ReadonlyArray<SettleReply> => settlements.map(() => "refused")
 
 /** The broker keeps a tombstone, by which it knows the id of a message that ended. */
-const withoutRecord = (settlement: Settlement, dedupeWindow: number): Settlement => {
+const withoutRecord = (settlement: Ending, dedupeWindow: number): Settlement => {
   const { disposition } = settlement
   if (disposition._tag === "Reschedule") return { ...settlement, disposition: { ...disposition, note: undefined } }
   if (disposition.record === undefined) return settlement
-  const record = tombstoneOf(settlement.delivery.id, disposition.record, dedupeWindow)
+  const record = tombstoneOf(settlement.delivery.id, settlement.message, disposition.record, dedupeWindow)
   return { ...settlement, disposition: { ...disposition, record } }
 }

@@ -1,6 +1,7 @@
 /**
  * The graceful stop: no new starts, then the running ones have the drain limit to end, then they are interrupted and have
- * the grace. What the broker does not confirm in time is left to the lease.
+ * the grace. What the broker does not confirm in time
+ * comes back when the consumer is closed, or by its lease: as after a crash, for it may have run.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -46,7 +47,7 @@ export const drain = Effect.fnUntraced(function* (options: {
     ...(settling === 0
       ? []
       : [
-          `the broker did not confirm the end or the return of ${counted(settling, "message")}: those of which it has not heard come back by the lease`
+          `the broker did not confirm the end or the return of ${counted(settling, "message")}: those of which it has not heard run again, as after a crash`
         ]),
     ...(abandoned + left === 0 ? [] : [`${counted(abandoned + left, "abandoned run")} may still go on in this process`])
   ]

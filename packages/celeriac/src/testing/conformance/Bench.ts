@@ -37,9 +37,9 @@ export const ack = { _tag: "Ack" } as const satisfies Disposition
 
 export const ackWith = (value: string) => ({ _tag: "Ack", record: { value, ttl } }) as const satisfies Disposition
 
-export const release = { _tag: "Reschedule", delay: 0, to: "head" } as const satisfies Disposition
+export const release = { _tag: "Reschedule", delay: 0, to: "head", ran: false } as const satisfies Disposition
 
-export const requeue = { _tag: "Reschedule", delay: 0, to: "tail" } as const satisfies Disposition
+export const requeue = { _tag: "Reschedule", delay: 0, to: "tail", ran: true } as const satisfies Disposition
 
 /** The wire form of a message of this priority, as far as a broker reads it. */
 export const wireOf = (priority: number, text = ""): string => `1${priority}${text}`

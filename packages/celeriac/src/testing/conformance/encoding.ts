@@ -27,7 +27,7 @@ export const encoding: ReadonlyArray<Case<BrokerServices>> = [
           "whether the claim gives the same text"
         )
         // back with the same text as a new one, and among the dead letters
-        yield* at.settle(owner, deliveries, { _tag: "Reschedule", delay: 0, to: "head", wire })
+        yield* at.settle(owner, deliveries, { _tag: "Reschedule", delay: 0, to: "head", ran: false, wire })
         const again = yield* at.take(owner)
         yield* equal(
           again.map((delivery) => delivery.wire === wire),
@@ -90,7 +90,7 @@ export const encoding: ReadonlyArray<Case<BrokerServices>> = [
       yield* equal([delivery?.id, delivery?.wire], [id!, wire], "what is given")
       const copy = { ...delivery! }
       Object.assign(delivery!, { wire: "other", crashes: 9 })
-      yield* at.settle(owner, [copy], { _tag: "Reschedule", delay: 0, to: "head" })
+      yield* at.settle(owner, [copy], { _tag: "Reschedule", delay: 0, to: "head", ran: false })
       const [again] = yield* at.take(owner)
       yield* equal([again?.id, again?.wire, again?.crashes], [id!, wire, 0], "what is given again")
     })

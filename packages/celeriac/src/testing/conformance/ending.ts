@@ -28,7 +28,7 @@ const places: Record<string, readonly [bring: (at: Bench) => Step<string>, any: 
       Effect.gen(function* () {
         const [id] = yield* at.add(1)
         const owner = yield* at.consumer()
-        yield* at.settle(owner, yield* at.take(owner), { _tag: "Reschedule", delay: 5000, to: "tail" })
+        yield* at.settle(owner, yield* at.take(owner), { _tag: "Reschedule", delay: 5000, to: "tail", ran: true })
         return id!
       }),
     "ended",

@@ -62,7 +62,7 @@ const situations: Record<string, readonly [bring: (at: Bench, now: number) => St
       Effect.gen(function* () {
         const [id] = yield* at.add([{ expiresAt: now + 1000 }])
         const owner = yield* at.consumer()
-        yield* at.settle(owner, yield* at.take(owner), { ...release, delay: 5000, wire: wireOf(5, "again") })
+        yield* at.settle(owner, yield* at.take(owner), { ...release, delay: 5000, ran: true, wire: wireOf(5, "again") })
         return id!
       }),
     "spared"
@@ -146,7 +146,7 @@ export const expiring: ReadonlyArray<Case<BrokerServices>> = [
     })
   ),
 
-  rule("overdue: not what is held; again when it comes back unstarted; not once a run has started", () =>
+  rule("overdue: not what is held; again when it comes back unstarted; not once a run has ended", () =>
     Effect.gen(function* () {
       const at = yield* fleeting
       const now = yield* at.now
@@ -157,8 +157,12 @@ export const expiring: ReadonlyArray<Case<BrokerServices>> = [
       yield* equal(yield* expired(at), [], "while it is held")
       yield* at.settle(owner, first, release)
       yield* equal(yield* expired(at), [id!], "when it came back as it was")
-      yield* at.settle(owner, yield* at.take(owner), { ...release, wire: wireOf(5, "started") })
-      yield* equal(yield* expired(at), [], "when it came back changed")
+      yield* at.settle(owner, yield* at.take(owner), { ...release, wire: wireOf(5, "put off") })
+      yield* equal(yield* expired(at), [id!], "when it came back changed, and had not run")
+      yield* at.settle(owner, yield* at.take(owner), { ...release, ran: true })
+      yield* equal(yield* expired(at), [], "when it had run")
+      yield* at.settle(owner, yield* at.take(owner), release)
+      yield* equal(yield* expired(at), [], "when it came back unstarted from then on")
     })
   ),
 

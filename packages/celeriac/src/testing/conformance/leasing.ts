@@ -304,24 +304,6 @@ export const leasing: ReadonlyArray<Case<BrokerServices>> = [
     })
   ),
 
-  rule("close: what a consumer holds goes back to the head, in the order of its claims, and counts no crash", () =>
-    Effect.gen(function* () {
-      const at = yield* bench
-      const ids = yield* at.add(3)
-      const { leave, within } = yield* leaving
-      const owner = yield* within(at.consumer())
-      yield* at.take(owner, 3)
-      const [waiting] = yield* at.add(1)
-      yield* leave
-      const deliveries = yield* at.take(yield* at.consumer(), 9)
-      yield* equal(
-        deliveries.map(({ crashes, id }) => [id, crashes]),
-        [...ids, waiting!].map((id) => [id, 0]),
-        "ids and crashes in the order of the claims"
-      )
-    })
-  ),
-
   rule("close: a consumer that has left is not reported, and can do nothing more", () =>
     Effect.gen(function* () {
       const at = yield* bench

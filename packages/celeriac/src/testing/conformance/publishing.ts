@@ -24,7 +24,7 @@ const fates: Record<
     bring: (at, id, owner) =>
       Effect.gen(function* () {
         yield* at.add([{ id, checked: true }])
-        yield* at.settle(owner, yield* at.take(owner), { _tag: "Reschedule", delay: 5000, to: "tail" })
+        yield* at.settle(owner, yield* at.take(owner), { _tag: "Reschedule", delay: 5000, to: "tail", ran: true })
       })
   },
   "after its end, while its record lives": {

@@ -47,7 +47,7 @@ const losses: Record<
     Effect.gen(function* () {
       const consumer = yield* at.consumer()
       const [delivery] = yield* at.take(consumer)
-      yield* at.settle(consumer, [delivery!], { _tag: "Reschedule", delay: 5000, to: "tail" })
+      yield* at.settle(consumer, [delivery!], { _tag: "Reschedule", delay: 5000, to: "tail", ran: true })
       return { consumer, delivery: delivery!, place: "scheduled" }
     }),
   "of another consumer": (at) =>
@@ -100,7 +100,14 @@ const losses: Record<
 const dispositions: Readonly<Record<string, Disposition>> = {
   ack: { _tag: "Ack", record: { value: "late", ttl: 60_000 }, dead: "late" },
   release,
-  retry: { _tag: "Reschedule", delay: 5000, to: "tail", wire: wireOf(9, "late"), note: { value: "late", ttl: 1000 } }
+  retry: {
+    _tag: "Reschedule",
+    delay: 5000,
+    to: "tail",
+    ran: true,
+    wire: wireOf(9, "late"),
+    note: { value: "late", ttl: 1000 }
+  }
 }
 
 const refusals = Object.entries(losses).flatMap(([loss, bring]) =>
@@ -122,11 +129,14 @@ const refusals = Object.entries(losses).flatMap(([loss, bring]) =>
 
 /** Where the messages a, b (held) and c, d (waiting) stand after a and b went back. */
 const returns: Record<string, readonly [disposition: Disposition, order: ReadonlyArray<number>]> = {
-  "a release goes to the head": [release, [0, 1, 2, 3]],
+  "releases go to the head, one after the other": [release, [1, 0, 2, 3]],
   "a requeue goes to the tail": [requeue, [2, 3, 0, 1]],
-  "a release with another text goes to the head": [{ ...release, wire: wireOf(5, "again") }, [0, 1, 2, 3]],
+  "releases with another text go to the head, one after the other": [
+    { ...release, wire: wireOf(5, "again") },
+    [1, 0, 2, 3]
+  ],
   "a requeue with a higher priority overtakes": [{ ...requeue, wire: wireOf(8) }, [0, 1, 2, 3]],
-  "a release with a lower priority comes last": [{ ...release, wire: wireOf(2) }, [2, 3, 0, 1]]
+  "releases with a lower priority come last": [{ ...release, wire: wireOf(2) }, [2, 3, 1, 0]]
 }
 
 export const settling: ReadonlyArray<Case<BrokerServices>> = [
@@ -232,7 +242,7 @@ export const settling: ReadonlyArray<Case<BrokerServices>> = [
       const at = yield* bench
       const [id] = yield* at.add(1)
       const owner = yield* at.consumer()
-      yield* at.settle(owner, yield* at.take(owner), { _tag: "Reschedule", delay: 2000, to: "tail" })
+      yield* at.settle(owner, yield* at.take(owner), { _tag: "Reschedule", delay: 2000, to: "tail", ran: true })
       yield* equal(yield* at.place(id!), "scheduled", "where it is")
       yield* at.advance(1999)
       yield* equal(yield* at.takeAll(owner), [], "a claim before its time")

@@ -38,7 +38,13 @@ const changes: Record<string, (at: Desk, owner: Consumer) => Step<unknown>> = {
   "a delivery": (at, owner) => at.take(owner),
   "a retry, with its note": (at, owner) =>
     Effect.flatMap(at.take(owner), (deliveries) =>
-      at.settle(owner, deliveries, { _tag: "Reschedule", delay: 5000, to: "tail", note: { value: "note", ttl } })
+      at.settle(owner, deliveries, {
+        _tag: "Reschedule",
+        delay: 5000,
+        to: "tail",
+        ran: true,
+        note: { value: "note", ttl }
+      })
     ),
   "a release": (at, owner) => Effect.flatMap(at.take(owner), (deliveries) => at.settle(owner, deliveries, release))
 }
@@ -128,7 +134,7 @@ export const together: ReadonlyArray<Case<ResultServices>> = [
       const [id] = yield* at.add(1)
       const owner = yield* at.consumer()
       for (const value of ["one", "two"]) {
-        const retry = { _tag: "Reschedule", delay: 0, to: "tail", note: { value, ttl } } as const
+        const retry = { _tag: "Reschedule", delay: 0, to: "tail", ran: true, note: { value, ttl } } as const
         yield* at.settle(owner, yield* at.take(owner), retry)
       }
       yield* equal((yield* at.read(id!)).attempts, ["one", "two"], "the attempts")

@@ -46,9 +46,9 @@ const additions: Record<
   (at: Bench, owner: Consumer, held: ReadonlyArray<Delivery>, leave: Step<void>) => Step<unknown>
 > = {
   "a release": (at, owner, held) => at.settle(owner, held, release),
-  "a requeue": (at, owner, held) => at.settle(owner, held, { _tag: "Reschedule", delay: 0, to: "tail" }),
+  "a requeue": (at, owner, held) => at.settle(owner, held, { _tag: "Reschedule", delay: 0, to: "tail", ran: true }),
   "a retry that nobody watches": (at, owner, held) =>
-    at.settle(owner, held, { _tag: "Reschedule", delay: 5000, to: "tail" }),
+    at.settle(owner, held, { _tag: "Reschedule", delay: 5000, to: "tail", ran: true }),
   "a scheduled message that nobody watches": (at) => at.add([{ delay: 5000 }]),
   "a continuation": (at, owner, held) =>
     Effect.flatMap(at.ids(1), ([id]) => at.settle(owner, held, ack, [{ id: id!, queue: at.queue, wire: wireOf(5) }])),

@@ -163,9 +163,7 @@ export const layerBroker: Layer.Layer<Broker, never, Broker | Recorder> = Layer.
       end: (terminations, meant) =>
         Effect.tap(broker.end(terminations, meant), (replies) =>
           Effect.sync(() =>
-            terminations.forEach(
-              (one, index) => replies[index] === "ended" && ended(one, undefined, one.record?.value)
-            )
+            terminations.forEach((one, index) => replies[index] === "ended" && ended(one, undefined, one.record?.value))
           )
         )
     }

@@ -62,7 +62,7 @@ export const run = Effect.fnUntraced(function* (
 
   const progress: Array<string> = []
   const ended = Deferred.makeUnsafe<Outcome.Outcome>()
-  const runner = yield* fiberPool.make({ worker, handlers: new Map([[task._tag, handler]]) })
+  const runner = yield* fiberPool.make({ worker, grace, handlers: new Map([[task._tag, handler]]) })
   const running = runner.start(
     { message, limits, startedAt, deliveries },
     {
@@ -83,7 +83,10 @@ export const run = Effect.fnUntraced(function* (
     }
     if (hard !== undefined) yield* Effect.andThen(Effect.sleep(hard - (soft ?? 0)), stop("hard"))
     yield* Effect.sleep(grace)
-    return yield* stopped({ task, message, limits, startedAt }, hard === undefined ? "soft" : "hard")
+    return yield* (
+      running.concluded?.() ??
+      stopped({ task, message, limits, startedAt, grace }, hard === undefined ? "soft" : "hard")
+    )
   })
   const revoked = Effect.andThen(revokeWhen ?? Effect.never, Effect.andThen(stop("revoked"), Effect.never))
   const outcome = yield* Deferred.await(ended).pipe(
