@@ -455,12 +455,28 @@ describe.each(stores)("execute: $store", ({ layer }) => {
     world(layer, (world) =>
       Effect.gen(function* () {
         publishes(world, "lost reply")
+        const fiber = yield* Effect.forkChild(Job.execute({ n: 1 }))
+        yield* pass("1 second")
+        assert.strictEqual(yield* queued(), 1)
+        yield* within("2 seconds", Fiber.interrupt(fiber))
+        yield* pass("10 seconds")
+        assert.strictEqual(yield* queued(), 0)
+        assert.deepStrictEqual(world.warnings(), [])
+      })
+    )
+  )
+
+  it.effect("interrupted, and nobody knows whose message has its id: it is told that it may run", () =>
+    world(layer, (world) =>
+      Effect.gen(function* () {
+        const earlier = yield* Job.enqueue({ n: 1 }, { id: "a" })
+        publishes(world, "lost reply")
         const fiber = yield* Effect.forkChild(Job.execute({ n: 1 }, { id: "a" }))
         yield* pass("1 second")
         yield* within("2 seconds", Fiber.interrupt(fiber))
         yield* pass("10 seconds")
-        assert.deepStrictEqual(yield* atOnce((yield* Job.handle("a")).state), Option.some("revoked"))
-        assert.deepStrictEqual(world.warnings(), [])
+        assert.deepStrictEqual(yield* atOnce(earlier.state), Option.some("queued"))
+        assert.lengthOf(world.warnings(), 1)
       })
     )
   )

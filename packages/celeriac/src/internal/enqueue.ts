@@ -102,7 +102,7 @@ export const execute = Effect.fnUntraced(function* (
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.forkDetach(Effect.interruptible(sent)), (sending) =>
       Effect.onInterrupt(restore(Effect.flatMap(Fiber.join(sending), ({ await: end }) => end)), () =>
-        revoked(handle, sending)
+        revoked(handle, sending, options.id !== undefined)
       )
     )
   )
@@ -112,10 +112,17 @@ export const execute = Effect.fnUntraced(function* (
  * Revokes what is being sent, or was. It may be on its way, so that its receipt is waited for; while the broker is away
  * that goes on in the background, for whoever interrupts does so to get on.
  */
-const revoked = Effect.fnUntraced(function* (handle: Handle, sending: Fiber.Fiber<Handle, EnqueueError>) {
-  const revoking = yield* Effect.flatMap(Fiber.await(sending), (exit) =>
-    mayBeAccepted(exit) ? Effect.timeout(handle.revoke(), "1 minute") : Effect.void
-  ).pipe(
+const revoked = Effect.fnUntraced(function* (
+  handle: Handle,
+  sending: Fiber.Fiber<Handle, EnqueueError>,
+  isChosen: boolean
+) {
+  const revoking = yield* Effect.flatMap(Fiber.await(sending), (exit): Effect.Effect<unknown, unknown> => {
+    const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
+    if (error !== undefined && !mayBeAccepted(error)) return Effect.void
+    // under an id that the caller chose there may be an earlier message, which is not ours to end
+    return error !== undefined && isChosen ? Effect.fail(error) : Effect.timeout(handle.revoke(), "1 minute")
+  }).pipe(
     Effect.interruptible,
     Effect.catchCause((cause) =>
       Effect.annotateLogs(
@@ -128,13 +135,8 @@ const revoked = Effect.fnUntraced(function* (handle: Handle, sending: Fiber.Fibe
   yield* Effect.timeoutOption(Fiber.await(revoking), "1 second")
 })
 
-/** Not after a `Duplicate`: then the message with that id is somebody else's. */
-const mayBeAccepted = (exit: Exit.Exit<Handle, EnqueueError>): boolean => {
-  if (Exit.isSuccess(exit)) return true
-  const failure = exit.cause.reasons.find(Cause.isFailReason)
-  const reason = failure?.error.reason
-  return reason === undefined || (reason._tag === "BrokerUnavailable" && reason.accepted === "maybe")
-}
+const mayBeAccepted = ({ reason }: EnqueueError): boolean =>
+  reason._tag === "BrokerUnavailable" && reason.accepted === "maybe"
 
 /** Asks the Router what it can answer without a payload: a function that fails for lack of one has no say. */
 export const handle = Effect.fnUntraced(function* (task: AnyWithProps, id: string, queue: string | undefined) {
