@@ -7,7 +7,7 @@
 //   group=basics       shares a folder with the other programs of this group; without it, with the rest of the document
 //   norun              is type-checked only (it needs a server, or runs for ever)
 //   nocheck            is left alone: for what must not compile, or is no whole program
-// A line `// => text` promises that the program prints the line `text`.
+// A line `// => text` promises that the program prints the line `text`: each such line once, in the order of the document.
 import { join } from "node:path"
 
 /** The fences of a document, each with the number of its first line of code. */
@@ -55,4 +55,21 @@ export const programs = (document, text) => {
     }
   }
   return { found, skipped }
+}
+
+/** The first promise of a program that its output does not keep, in a sentence. What it prints besides may stand between. */
+export const brokenPromise = ({ document, lines }, stdout) => {
+  const printed = stdout.split("\n").map((text) => text.trim())
+  let next = 0
+  for (const [index, text] of lines.entries()) {
+    const promised = /^\s*\/\/ => (.*)$/.exec(text)?.[1].trim()
+    if (promised === undefined) continue
+    const at = printed.indexOf(promised, next)
+    if (at === -1) {
+      const where = printed.includes(promised) ? "printed that not again, or not in this order" : "did not print that"
+      return `${document}:${index + 1} promises "${promised}", and the program ${where}`
+    }
+    next = at + 1
+  }
+  return undefined
 }

@@ -2,7 +2,7 @@
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { programs } from "./markdown.mjs"
+import { brokenPromise, programs } from "./markdown.mjs"
 import { published, sources } from "./packages.mjs"
 import { mapParallel, report, root, run } from "./process.mjs"
 
@@ -21,10 +21,11 @@ const catalog = Object.fromEntries(
 )
 
 const problems = []
-const attempt = async (name, command, options) => {
+const attempt = async (name, command, options, wrong = () => undefined) => {
   const result = await run(command, options)
-  if (result.code !== 0) problems.push(`${name} failed\n${result.output}`)
-  return result.code === 0
+  const problem = result.code === 0 ? wrong(result) : `${name} failed`
+  if (problem !== undefined) problems.push(`${problem}\n${result.output}`)
+  return problem === undefined
 }
 
 const checkTarball = async ({ folder, manifest, tarball }) => {
@@ -33,6 +34,11 @@ const checkTarball = async ({ folder, manifest, tarball }) => {
   const modules = entryPoints({ folder, manifest }).map((name) => name.replace(manifest.name, "."))
   await attempt(`attw of ${manifest.name}`, ["attw", tarball, "--profile", "esm-only", "--entrypoints", ...modules])
 }
+
+/** The README's first program. */
+const readme = programs("README.md", readFileSync(join(root, "README.md"), "utf8")).found.find(
+  ({ norun, standalone }) => standalone && !norun
+)
 
 /** A project of somebody who installed all our packages: it imports every module, and runs the README's first program. */
 const writeProject = (folder, tarballs) => {
@@ -79,9 +85,6 @@ const writeProject = (folder, tarballs) => {
       `console.log(modules.length)`
     ].join("\n")
   )
-  const readme = programs("README.md", readFileSync(join(root, "README.md"), "utf8")).found.find(
-    ({ norun, standalone }) => standalone && !norun
-  )
   if (readme) write("readme.ts", readme.lines.join("\n"))
 }
 
@@ -101,7 +104,8 @@ const outside = { cwd: project, env: { ...process.env, CI: "true" } }
 if (problems.length === 0 && (await attempt("installing", ["pnpm", "install", "--prefer-offline"], outside))) {
   await attempt("type-checking a project outside", ["tsc", "-p", project], outside)
   for (const file of globSync("*.ts", { cwd: project })) {
-    await attempt(`running ${file} outside`, ["node", file], outside)
+    const wrong = ({ stdout }) => (file === "readme.ts" ? brokenPromise(readme, stdout) : undefined)
+    await attempt(`running ${file} outside`, ["node", file], outside, wrong)
   }
 }
 report(problems, tarballs.map(({ manifest }) => manifest.name).join(", "))

@@ -1,7 +1,7 @@
 // Type-checks and runs the programs in README.md and packages/docs. What may follow ```ts says scripts/markdown.mjs.
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
-import { programs } from "./markdown.mjs"
+import { brokenPromise, programs } from "./markdown.mjs"
 import { fromSource, mapParallel, report, root, run } from "./process.mjs"
 
 const folder = join(root, "packages/docs/.snippets")
@@ -35,12 +35,8 @@ const execute = async ({ document, line, lines, path }) => {
   delete env.FORCE_COLOR
   const { code, output, stdout } = await run(command, { cwd: dirname(file), env, timeout: 20_000 })
   if (code !== 0) return [`${document}:${line} ended with code ${code}\n${output}`]
-  const printed = new Set(stdout.split("\n").map((text) => text.trim()))
-  return lines.flatMap((text, index) => {
-    const promised = /^\s*\/\/ => (.*)$/.exec(text)?.[1].trim()
-    if (promised === undefined || printed.has(promised)) return []
-    return [`${document}:${index + 1} promises "${promised}", and the program printed\n${output}`]
-  })
+  const broken = brokenPromise({ document, lines }, stdout)
+  return broken === undefined ? [] : [`${broken}\n${output}`]
 }
 
 rmSync(folder, { recursive: true, force: true })

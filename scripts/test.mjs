@@ -26,6 +26,10 @@ const steps = [
   },
   { name: "examples", command: script("examples"), weight: 2 },
   { name: "snippets", command: script("snippets"), weight: 2, after: "types" },
+  {
+    name: "bench",
+    command: ["node", "--conditions=@celeriac/source", "packages/bench/src/main.ts", "memory", "2000", "1"]
+  },
   { name: "typeperf", command: script("typeperf"), after: "types" },
   { name: "size", command: script("size"), after: "types", slow: true },
   { name: "package", command: script("package"), after: "types", slow: true }

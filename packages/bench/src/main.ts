@@ -9,7 +9,8 @@ const benchmarks: Readonly<Record<string, (...numbers: ReadonlyArray<number>) =>
 const [name = "memory", ...rest] = process.argv.slice(2)
 const benchmark = benchmarks[name]
 
-Effect.runFork(
+// a failure ends the process with 1
+await Effect.runPromise(
   benchmark === undefined
     ? Console.error(`There is no benchmark "${name}". Known: ${Object.keys(benchmarks).join(", ")}`)
     : benchmark(...rest.map(Number))
