@@ -3,15 +3,24 @@ import { defineConfig } from "vitest/config"
 // Workspace packages resolve to their TypeScript sources, so that tests need no build.
 const conditions = ["@celeriac/source"]
 
-const project = (name: string, folder: string) => ({
+const project = (name: string, folder: string, setup?: string) => ({
   extends: true as const,
-  test: { name, root: `packages/${folder}`, include: ["{src,test}/**/*.test.ts"] }
+  test: {
+    name,
+    root: `packages/${folder}`,
+    include: ["{src,test}/**/*.test.ts"],
+    ...(setup !== undefined && { globalSetup: [setup] })
+  }
 })
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    projects: [project("celeriac", "celeriac"), project("examples", "examples")]
+    projects: [
+      project("celeriac", "celeriac"),
+      project("redis", "redis", "test/globalSetup.ts"),
+      project("examples", "examples")
+    ]
   }
 })

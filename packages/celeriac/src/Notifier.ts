@@ -7,7 +7,8 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
 
 /**
@@ -34,3 +35,44 @@ export class Notifier extends Context.Service<
     readonly publish: (channel: string, message: string) => Effect.Effect<void>
   }
 >()("celeriac/Notifier") {}
+
+/**
+ * Two stores, each of which pushes by itself: broker and results on different servers, or one of them in memory.
+ *
+ * ```ts nocheck
+ * Notifier.layerBoth(CeleriacRedis.layerBroker("redis://localhost:6379"), CeleriacMemory.layerResultBackend)
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerBoth = <A, B, E1, E2, R1, R2>(
+  one: Layer.Layer<A | Notifier, E1, R1>,
+  other: Layer.Layer<B | Notifier, E2, R2>
+): Layer.Layer<A | B | Notifier, E1 | E2, R1 | R2> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const left = yield* Layer.build(Layer.fresh(one))
+      const right = yield* Layer.build(Layer.fresh(other))
+      const [first, second] = [Context.get(left, Notifier), Context.get(right, Notifier)]
+      return Context.merge(Context.merge(left, right), Context.make(Notifier, both(first, second)))
+    })
+  )
+
+const both = (one: Notifier["Service"], other: Notifier["Service"]): Notifier["Service"] => ({
+  subscribe: (channel, { onMessage, onReset }) =>
+    Effect.suspend(() => {
+      let standing = 0
+      const subscriber: Subscriber = {
+        onMessage,
+        // it stands when both of them do
+        onReset: () => {
+          if (standing < 2) standing++
+          if (standing === 2) onReset()
+        }
+      }
+      return Effect.andThen(one.subscribe(channel, subscriber), other.subscribe(channel, subscriber))
+    }),
+  // whoever subscribes listens to both
+  publish: one.publish
+})

@@ -1,0 +1,8 @@
+/**
+ * Redis layers for Celeriac.
+ *
+ * @since 0.1.0
+ */
+export * as CeleriacRedis from "./CeleriacRedis.ts"
+export * as RedisError from "./RedisError.ts"
+export * as RedisServer from "./RedisServer.ts"

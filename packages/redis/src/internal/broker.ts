@@ -1,0 +1,254 @@
+/** The `Broker` contract: each step is one script, see `lua/`. */
+import { BrokerError } from "celeriac/Broker"
+import type {
+  Address,
+  Batch,
+  Broker,
+  BrokerReason,
+  DeadLetter,
+  EndReply,
+  Kept,
+  Meant,
+  Overdue,
+  Publication,
+  QueueCounts,
+  Receipt,
+  Termination,
+  Whereabouts
+} from "celeriac/Broker"
+import { byQueue } from "celeriac/Driver"
+import * as Effect from "effect/Effect"
+import { consume } from "./consumer.ts"
+import { Buckets, firstKey, inParts, lifeOf, whole } from "./items.ts"
+import { forget } from "./results.ts"
+import type { Server } from "./Server.ts"
+
+const connection = "client"
+
+/** Most holders that one command looks through, for all its messages together. */
+const mostLooks = 20_000
+
+export const make = (server: Server): Broker["Service"] => {
+  server.setBroker()
+  const announced = new Set<string>()
+
+  /** Tools and sweeps find queues by this set, so a name stands there before its queue has something. */
+  const announce = (queue: string) =>
+    announced.has(queue)
+      ? Effect.void
+      : Effect.map(server.call("announce", "sadd", [server.queuesKey, queue]), () => void announced.add(queue))
+
+  const queues = Effect.map(server.call("queues", "smembers", [server.queuesKey]), (names) =>
+    // a set of strings
+    (names as ReadonlyArray<string>).toSorted()
+  )
+
+  /** Runs a script that has to know all consumers of the queue: again when they have changed meanwhile. */
+  const withConsumers = <A>(
+    queue: string,
+    script: (consumers: ReadonlyArray<string>) => Effect.Effect<A | null, BrokerReason>
+  ): Effect.Effect<A, BrokerReason> =>
+    Effect.flatMap(server.call("consumers", "zrange", [server.keysOf(queue).consumers, 0, -1]), (names) =>
+      Effect.flatMap(script(names as ReadonlyArray<string>), (reply) =>
+        reply === null ? withConsumers(queue, script) : Effect.succeed(reply)
+      )
+    )
+
+  const end = (queue: string, terminations: ReadonlyArray<Termination>, meant: Meant) =>
+    withConsumers(queue, (consumers) => {
+      const keys = server.keysOf(queue)
+      return inParts(terminations, partFor(consumers), (part) => {
+        const buckets = new Buckets(keys.bucket, firstKey + consumers.length)
+        const args: Array<string | number> = [meant, consumers.length, ...consumers]
+        for (const { id, record } of part) {
+          if (record === undefined) args.push(id, "", 0, 0)
+          else args.push(id, record.value, lifeOf(record), buckets.place(id))
+        }
+        return server.run({
+          step: "end",
+          queue,
+          connection,
+          keys: [...consumers.map(keys.held), ...buckets.keys],
+          args,
+          about: () => part
+        }) as Effect.Effect<ReadonlyArray<EndReply> | null, BrokerReason>
+      })
+    })
+
+  const locate = (queue: string, addresses: ReadonlyArray<Address>) =>
+    withConsumers(queue, (consumers) => {
+      const keys = server.keysOf(queue)
+      return inParts(addresses, partFor(consumers), (part) => {
+        const buckets = new Buckets(keys.bucket, firstKey + consumers.length)
+        const args: Array<string | number> = [consumers.length, ...consumers]
+        for (const { id } of part) args.push(id, buckets.place(id))
+        return Effect.map(
+          server.run({
+            step: "locate",
+            queue,
+            connection,
+            keys: [...consumers.map(keys.held), ...buckets.keys],
+            args,
+            about: () => part
+          }) as Effect.Effect<ReadonlyArray<Found> | null, BrokerReason>,
+          (found) => found && found.map((one, index) => whereabouts(part[index]!, one))
+        )
+      })
+    })
+
+  const overdue = Effect.fnUntraced(function* (limits: { readonly count: number; readonly bytes: number }) {
+    const messages: Array<Overdue> = []
+    let nextIn: number | undefined
+    let { bytes, count } = limits
+    for (const queue of yield* queues) {
+      const [next, found] = (yield* server.run({
+        step: "overdue",
+        queue,
+        connection,
+        args: [Math.max(0, count), Math.max(1, bytes)]
+      })) as readonly [string, ReadonlyArray<string>]
+      for (let at = 0; at < found.length; at += 2) {
+        messages.push({ id: found[at]!, queue, wire: found[at + 1]! })
+        bytes -= found[at + 1]!.length
+        count -= 1
+      }
+      if (bytes <= 0) count = 0
+      if (Number(next) >= 0) nextIn = Math.min(nextIn ?? Infinity, Number(next))
+    }
+    return { messages, nextIn }
+  })
+
+  /** Continuations: their ids are fixed, so each is looked up, and twice is harmless. */
+  let followed = 0
+  const follower = server.client
+  const follow = (messages: ReadonlyArray<Publication>) =>
+    Effect.suspend(() => {
+      const sequence = ++followed
+      return byQueue(
+        messages,
+        ({ queue }) => queue,
+        (queue, some) =>
+          Effect.andThen(
+            announce(queue),
+            publish(server, queue, { publisher: follower, sequence, resend: true, messages: some })
+          )
+      )
+    })
+
+  return {
+    location: server.location,
+    publish: (batch) =>
+      failing(
+        byQueue(
+          batch.messages,
+          ({ queue }) => queue,
+          (queue, messages) => Effect.andThen(announce(queue), publish(server, queue, { ...batch, messages }))
+        )
+      ),
+    consume: (options) =>
+      Effect.andThen(
+        failing(Effect.forEach(options.queues, announce, { discard: true })),
+        consume(server, follow, options)
+      ),
+    end: (terminations, meant) =>
+      failing(
+        byQueue(
+          terminations,
+          ({ queue }) => queue,
+          (queue, some) => end(queue, some, meant)
+        )
+      ),
+    locate: (addresses) => failing(byQueue(addresses, ({ queue }) => queue, locate)),
+    forget: (addresses, tombstone) => failing(forget(server, addresses, tombstone)),
+    overdue: (limits) => failing(overdue(limits)),
+    deadLetters: (queue, { limit }) => failing(deadLetters(server, queue, limit)),
+    queues: failing(queues),
+    counts: (queue) => failing(counts(server, queue))
+  }
+}
+
+const failing = <A>(effect: Effect.Effect<A, BrokerReason>): Effect.Effect<A, BrokerError> =>
+  Effect.mapError(effect, (reason) => new BrokerError({ reason }))
+
+const partFor = (consumers: ReadonlyArray<string>): number =>
+  Math.max(1, Math.floor(mostLooks / Math.max(20, consumers.length)))
+
+/** Place, wire or record, and a time. */
+type Found = readonly ["absent" | "ended" | "scheduled" | "active" | "queued", string, string]
+
+const whereabouts = ({ id, queue }: Address, [place, text, time]: Found): Whereabouts | Kept | undefined => {
+  if (place === "absent") return undefined
+  if (place === "ended") return { id, queue, place, record: text, ttl: Number(time) }
+  return { id, queue, place, wire: text, dueAt: place === "scheduled" ? Number(time) : undefined }
+}
+
+/** Nearly all messages are: new, and ready at once. */
+const isPlain = ({ at, checked, delay = 0, expiresAt }: Publication): boolean =>
+  checked !== true && expiresAt === undefined && at === undefined && !(delay > 0)
+
+const publish = (server: Server, queue: string, { messages, publisher, resend, sequence }: Batch) => {
+  const keys = server.keysOf(queue)
+  const buckets = new Buckets(keys.bucket, firstKey + 1)
+  const plain = messages.filter(isPlain)
+  // the same order at each send: answers name places in it
+  const inOrder =
+    plain.length === messages.length ? messages : [...plain, ...messages.filter((message) => !isPlain(message))]
+  const count = resend ? 0 : plain.length
+  const args: Array<string | number> = [sequence, resend ? 1 : 0, count]
+  for (const [index, { at, checked, delay = 0, expiresAt, id, wire }] of inOrder.entries()) {
+    args.push(id, wire)
+    if (index < count) continue
+    const due = at === undefined ? `+${whole(delay)}` : `=${whole(at)}`
+    const isLookedUp = resend || checked === true
+    args.push(
+      due,
+      expiresAt === undefined ? "" : whole(expiresAt),
+      checked === true ? 1 : 0,
+      isLookedUp ? buckets.place(id) : 0
+    )
+  }
+  const run = server.run({
+    step: "publish",
+    queue,
+    connection,
+    keys: [keys.publisher(publisher), ...buckets.keys],
+    args,
+    about: () => messages
+  })
+  return Effect.map(run, (reply): ReadonlyArray<Receipt> => {
+    // a late copy of a batch that was answered: nobody hears this
+    if (!Array.isArray(reply)) return messages.map(() => "duplicate")
+    if (reply.length === 0) return messages.map(() => "accepted")
+    const duplicates = new Set((reply as ReadonlyArray<number>).map((place) => inOrder[place]))
+    return messages.map((message) => (duplicates.has(message) ? "duplicate" : "accepted"))
+  })
+}
+
+const deadLetters = Effect.fnUntraced(function* (server: Server, queue: string, limit: number) {
+  if (limit <= 0) return []
+  const { dead, letters } = server.keysOf(queue)
+  const ids = (yield* server.call("deadLetters", "zrange", [dead, 0, limit - 1, "rev"])) as ReadonlyArray<string>
+  if (ids.length === 0) return []
+  const found = (yield* server.call("deadLetters", "hmget", [letters, ...ids])) as ReadonlyArray<string | null>
+  return ids.flatMap((id, index): ReadonlyArray<DeadLetter> => {
+    const text = found[index]
+    if (typeof text !== "string") return []
+    // as `settle.lua` wrote it
+    const { at, reason, wire } = JSON.parse(text) as {
+      readonly at: number
+      readonly reason: string
+      readonly wire: string
+    }
+    return [{ id, queue, wire, reason, diedAt: at }]
+  })
+})
+
+const counts = Effect.fnUntraced(function* (server: Server, queue: string) {
+  const [queued, scheduled, active, dead, deadDropped] = (yield* server.run({
+    step: "counts",
+    queue,
+    connection,
+    keys: [server.keysOf(queue).dead, server.keysOf(queue).letters]
+  })) as readonly [number, number, number, number, number]
+  return { queued, scheduled, active, dead, deadDropped } satisfies QueueCounts
+})

@@ -1,0 +1,75 @@
+/**
+ * Looks at a server before anything is written there: whether it is a Redis that this version can use, and whether what it
+ * has under the prefix is ours.
+ */
+import * as Effect from "effect/Effect"
+import type { Redis } from "ioredis"
+import { RedisError, type RedisReason } from "../RedisError.ts"
+import { startError } from "./errors.ts"
+import { layoutKey } from "./keys.ts"
+import type { Settings } from "./settings.ts"
+
+/** Grows when keys or scripts change so that an older version would read them wrongly. */
+export const layoutVersion = 1
+
+const oldest = [6, 2] as const
+
+export interface ServerFacts {
+  readonly version: string
+  /** Knows flags of scripts: from 7.0 on. */
+  readonly flags: boolean
+}
+
+export const inspect = Effect.fnUntraced(function* (
+  redis: Redis,
+  { address, prefix }: Settings
+): Effect.fn.Return<ServerFacts, RedisError> {
+  const ask = <A>(question: () => Promise<A>) =>
+    Effect.tryPromise({
+      try: question,
+      catch: (error) => startError(address, error instanceof Error ? error : new Error(String(error)))
+    })
+  const refuse = (reason: RedisReason, detail: string) =>
+    Effect.fail(new RedisError({ reason, server: address, detail }))
+
+  const info = new Map(
+    (yield* ask(() => redis.info()))
+      .split("\r\n")
+      .map((line): [string, string] => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)])
+  )
+  const version = info.get("redis_version") ?? ""
+  const [major = 0, minor = 0] = version.split(".").map(Number)
+  if (version === "") return yield* refuse("WrongServer", "the server does not say that it is a Redis")
+  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
+    return yield* refuse("TooOld", `the server is Redis ${version}; 6.2 or newer is needed`)
+  }
+  const mode = info.get("redis_mode")
+  if (mode === "sentinel") {
+    return yield* refuse("WrongServer", "this is a Sentinel, which holds no data: give the address of the master")
+  }
+  if (mode === "cluster") {
+    return yield* refuse("WrongServer", "this is a node of a Redis Cluster, which this layer does not serve")
+  }
+  if (info.get("role") === "slave") {
+    return yield* refuse("WrongServer", "this is a replica, which takes no writes: give the address of its master")
+  }
+
+  const key = layoutKey(prefix)
+  const mine = `celeriac ${layoutVersion}`
+  yield* ask(() => redis.setnx(key, mine))
+  const found = yield* ask(() => redis.get(key)).pipe(
+    Effect.catchIf(
+      (error) => error.detail.includes("WRONGTYPE"),
+      () => Effect.succeed("of another type")
+    )
+  )
+  if (found !== null && found !== mine) {
+    return yield* found.startsWith("celeriac ")
+      ? refuse(
+          "OtherLayout",
+          `keys with prefix "${prefix}" have the layout "${found}", this version reads "${mine}": use its version of Celeriac, or another prefix`
+        )
+      : refuse("PrefixInUse", `key "${key}" is not ours: choose another prefix`)
+  }
+  return { version, flags: major >= 7 }
+})
