@@ -227,6 +227,16 @@ describe("the broker is away", () => {
     )
   )
 
+  it.effect("G1: a batch without an answer is not left so far behind that the broker forgets it", () =>
+    run((world) =>
+      Effect.gen(function* () {
+        publishes(world, "silence", "carried out")
+        yield* Effect.forEach(range(40), (payload) => Effect.andThen(Effect.forkChild(Job.enqueue(payload)), turns))
+        assert.strictEqual(world.wire.count("publish"), 9)
+      })
+    )
+  )
+
   it.effect("G1: a message that ran before its lost reply was sent again does not run twice", () =>
     run((world) =>
       Effect.gen(function* () {

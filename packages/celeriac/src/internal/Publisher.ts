@@ -18,6 +18,9 @@ interface Call {
   readonly submittedAt: number
 }
 
+/** How far the batches of one lane may get ahead of one that has no answer. */
+const farthest = 8
+
 /** Most messages in one round trip. */
 const batchSize = 500
 
@@ -29,7 +32,8 @@ export const make = Effect.gen(function* () {
   const name = yield* TaskId.make
   const timeout = Duration.toMillis(publishTimeout)
   let sequence = 0
-  /** Batches under way that are sent again. */
+  /** Batches under way, and how many of them are sent again. */
+  const underWay = new Set<number>()
   let resending = 0
 
   const send = (batch: Batch, deadline: number): Effect.Effect<ReadonlyArray<Receipt>, BrokerError> => {
@@ -52,6 +56,7 @@ export const make = Effect.gen(function* () {
       Effect.ensuring(
         Effect.sync(() => {
           if (resend) resending--
+          underWay.delete(batch.sequence)
         })
       ),
       // an earlier send may have been carried out even if the last one was not
@@ -61,8 +66,8 @@ export const make = Effect.gen(function* () {
 
   const coalescer = yield* Coalescer.make({
     maxBatch: batchSize,
-    // the server remembers its last answers only: a batch that has to be sent again must not be left far behind
-    maxInFlight: () => (resending > 0 ? 1 : 2),
+    // the server remembers its last answers only: a batch that may have to be sent again must not be left far behind
+    maxInFlight: () => (resending > 0 || sequence - Math.min(...underWay) >= farthest ? 1 : 2),
     maxWaiting: publishBuffer,
     weigh: (call: Call) => call.messages.length,
     closed: () => unavailable("no", "the client was closed"),
@@ -74,6 +79,7 @@ export const make = Effect.gen(function* () {
         const messages = inTime.length === 1 ? inTime[0]!.messages : inTime.flatMap((call) => call.messages)
         const deadline = Math.min(...inTime.map((call) => call.submittedAt)) + timeout
         const batch = { publisher: name, sequence: ++sequence, resend: false, messages }
+        underWay.add(batch.sequence)
         return Effect.map(Effect.exit(send(batch, deadline)), (exit) => {
           let at = 0
           return calls.map((call) =>
