@@ -272,6 +272,25 @@ describe("how many", () => {
     )
   )
 
+  it.effect("a claim takes a megabyte at most, and one message, however large the budget is", () =>
+    run(({ wire }) =>
+      Effect.gen(function* () {
+        const { handler, releaseAll } = gates()
+        yield* enqueue(range(12), { headers: { ballast: "x".repeat(300_000) } })
+        wire.latency = ({ step }) => (step === "claim" ? "1 second" : undefined)
+        yield* worker(handler, { concurrency: 12, prefetch: 0 })
+        const held: Array<number> = []
+        for (let claims = 1; claims <= 3; claims++) {
+          yield* pass("1 second")
+          held.push((yield* counts()).active)
+        }
+        assert.deepStrictEqual(held, [4, 8, 12])
+        releaseAll()
+        yield* turns
+      })
+    )
+  )
+
   it.effect("a claim takes 200 at most, however many slots are free", () =>
     run(({ wire }) =>
       Effect.gen(function* () {

@@ -31,9 +31,6 @@ const mostDeadBytes = 64 * 1024 * 1024
 /** Messages that one step of recovery moves. */
 const mostRecovered = 500
 
-/** Characters in the reply to a claim: the server does nothing else while it copies them. */
-const mostBytes = 1_048_576
-
 export const consume = Effect.fnUntraced(function* (
   server: Server,
   publish: (messages: ReadonlyArray<Publication>) => Effect.Effect<ReadonlyArray<Receipt>, BrokerReason>,
@@ -55,7 +52,7 @@ export const consume = Effect.fnUntraced(function* (
 
   const claim = ({ alone, bytes, count, queue }: Demand): Effect.Effect<Claim | undefined, BrokerReason> => {
     const sizes = sizesOf.get(queue)!
-    const most = Math.max(1, Math.min(bytes, mostBytes))
+    const most = Math.max(1, bytes)
     const args = [id, length, count, most, sizes.portion(most), alone === true ? 1 : 0]
     return Effect.map(run({ step: "claim", queue, args }), (reply) => {
       if (reply === null) return undefined

@@ -15,7 +15,9 @@ import { monotonic } from "../monotonic.ts"
 import type { Settings } from "./options.ts"
 import type { Runs } from "./Runs.ts"
 
+/** Of one claim: messages, and characters of their wire forms. A server does nothing else while it copies them. */
 const largestClaim = 200
+const largestReply = 1_048_576
 
 /** After a failed claim, and while a suspect is left to others; milliseconds. */
 const pause = 250
@@ -99,7 +101,7 @@ export const make = (options: {
 
   const claimFrom = Effect.fnUntraced(function* (source: Source, count: number) {
     source.woken = false
-    const bytes = runs.roomBytes()
+    const bytes = Math.min(runs.roomBytes(), largestReply)
     const claimed = yield* claim(source, count, bytes, false)
     const given = claimed.deliveries.length
     if (given > 0) {

@@ -1,7 +1,7 @@
 /**
  * The graceful stop: no new starts, then the running ones have the drain limit to end, then they are interrupted and have
- * the grace. What the broker does not confirm in time
- * comes back when the consumer is closed, or by its lease: as after a crash, for it may have run.
+ * the grace. What the broker does not confirm in time comes back when the consumer is closed, or by its lease: as after a
+ * crash, for it may have run.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
