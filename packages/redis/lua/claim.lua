@@ -1,7 +1,7 @@
 --[[
 Gives messages of one queue to a consumer.
 
-KEYS     1-25 the queue, 26 what the consumer holds
+KEYS     1-26 the queue, 27 what the consumer holds
 ARGV     1 channels, 2 queue, 3 consumer, 4 its lease (ms), 5 count, 6 bytes, 7 how many to take out at a time, 8 alone (0 | 1)
 Returns  nothing: the consumer is lost; else the fence, in how many ms to claim again for a due message (-1: not its duty),
          idle consumers, whether it should claim a suspect (0 | 1), id and wire of each message, crashes of each (if any has some)
@@ -11,7 +11,8 @@ Atomic   a message leaves its list and is in the consumer's hands at once; who f
 Twice    Takes others. The consumer finds the first ones by the count that `renew` answers, and by `reconcile`.
 ]]
 --@include queue
-local held, consumer, lease = KEYS[26], ARGV[3], ARGV[4]
+--@include watchers
+local held, consumer, lease = KEYS[27], ARGV[3], ARGV[4]
 local count, bytes, portion = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 if not isRegistered(consumer) then
@@ -51,7 +52,7 @@ local function hold()
   end
   variadic('HSET', held, fields)
   local crashed
-  if redis.call('EXISTS', crashes, expiring, watchers) > 0 then
+  if redis.call('EXISTS', crashes, expiring, unpack(shelves)) > 0 then
     crashed = {}
     for first = 1, #ids, 1000 do
       local some = { unpack(ids, first, math.min(first + 999, #ids)) }

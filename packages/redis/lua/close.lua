@@ -2,7 +2,7 @@
 A consumer leaves a queue: what it holds goes back to the head of its priority. A crash is counted for what it knew of,
 because that may have run.
 
-KEYS     1-25 the queue, 26 what the consumer holds
+KEYS     1-26 the queue, 27 what the consumer holds
 ARGV     1 channels, 2 queue, 3 consumer, then what it knew of: id, fence
 
 Atomic   what it gives back is nobody's before it is off the books
@@ -10,7 +10,7 @@ Twice    Nothing is left to do.
 ]]
 --@include queue
 --@include giveBack
-local held, consumer = KEYS[26], ARGV[3]
+local held, consumer = KEYS[27], ARGV[3]
 if not redis.call('ZSCORE', consumers, consumer) then
   return
 end

@@ -1,7 +1,7 @@
 --[[
 Stores records of one queue's messages.
 
-KEYS     1-25 the queue, 26... record buckets
+KEYS     1-26 the queue, 27... record buckets
 ARGV     1 channels, 2 queue, then of each: id, record, time to live (see `recordText`), bucket (its place among KEYS)
 Returns  1 (committed) or 0 (lost: another was first) for each
 
@@ -9,6 +9,7 @@ Atomic   of two commits one is first
 Twice    Lost: the first one stands.
 ]]
 --@include queue
+--@include watchers
 --@include records
 local replies, ended = {}, {}
 for at = 3, #ARGV, 4 do

@@ -1,7 +1,7 @@
 --[[
 How many messages of a queue are in each place.
 
-KEYS     1-25 the queue, 26 dead letters by time, 27 dead letters by id
+KEYS     1-26 the queue, 27 dead letters by time, 28 dead letters by id
 ARGV     1 channels, 2 queue
 Returns  queued, scheduled, active, dead letters, dead letters that were dropped
 
@@ -12,5 +12,5 @@ Twice    Counts again.
 local queued = readyCount() + redis.call('LLEN', suspects) - redis.call('SCARD', gone)
 local due = redis.call('ZCARD', scheduled)
 local active = redis.call('HLEN', messages) - queued - due
-local dropped = redis.call('HGET', KEYS[27], ' dropped')
-return { queued, due, active, redis.call('ZCARD', KEYS[26]), tonumber(dropped or 0) }
+local dropped = redis.call('HGET', KEYS[28], ' dropped')
+return { queued, due, active, redis.call('ZCARD', KEYS[27]), tonumber(dropped or 0) }

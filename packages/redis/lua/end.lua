@@ -1,7 +1,7 @@
 --[[
 Ends messages of one queue from outside.
 
-KEYS     1-25 the queue, 26... what each consumer holds, then record buckets
+KEYS     1-26 the queue, 27... what each consumer holds, then record buckets
 ARGV     1 channels, 2 queue, 3 which are meant ("any" | "waiting" | "overdue"), 4 how many consumers, their names, then of
          each message: id, record, time to live (see `recordText`), bucket (its place among KEYS, 0 = no record)
 Returns  nothing: the consumers have changed, ask again; else "ended", "spared" or "absent" for each
@@ -10,6 +10,7 @@ Atomic   the record is there when the message is gone; whoever holds it can do n
 Twice    Absent.
 ]]
 --@include queue
+--@include watchers
 --@include records
 --@include holders
 local meant, count = ARGV[3], tonumber(ARGV[4])
@@ -25,7 +26,7 @@ for at = 5 + count, #ARGV, 4 do
   if not wire then
     reply = 'absent'
   else
-    holder, fence = holderOf(id, 26, count)
+    holder, fence = holderOf(id, 27, count)
     if meant ~= 'any' and holder then
       reply = 'spared' -- it runs
     elseif meant == 'overdue' and tonumber(redis.call('ZSCORE', expiring, id) or 'inf') > now then
@@ -39,7 +40,7 @@ for at = 5 + count, #ARGV, 4 do
     redis.call('HDEL', expires, id)
     redis.call('ZREM', expiring, id)
     if holder then
-      redis.call('HSET', KEYS[26 + holder], id, '-' .. fence)
+      redis.call('HSET', KEYS[27 + holder], id, '-' .. fence)
       redis.call('SADD', revoked, id)
       local consumer = ARGV[5 + holder]
       redis.call('PUBLISH', channels .. 'revoke:' .. consumer, addressText(id))

@@ -2,7 +2,7 @@
 Replaces the records of one queue's messages by a tombstone, or removes them. What has not ended has no record, and gets no
 tombstone: it would seem to have ended.
 
-KEYS     1-25 the queue, 26... record buckets
+KEYS     1-26 the queue, 27... record buckets
 ARGV     1 channels, 2 queue, 3 tombstone ("" = none), 4 its time to live (ms), then of each: id, bucket (its place among KEYS)
 
 Atomic   the id is never free between the record and the tombstone

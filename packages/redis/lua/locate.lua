@@ -1,7 +1,7 @@
 --[[
 Where messages of one queue are.
 
-KEYS     1-25 the queue, 26... what each consumer holds, then record buckets
+KEYS     1-26 the queue, 27... what each consumer holds, then record buckets
 ARGV     1 channels, 2 queue, 3 how many consumers, their names, then of each message: id, bucket (its place among KEYS)
 Returns  nothing: the consumers have changed, ask again; else of each: place, wire or record, time (due, or until the record goes)
 
@@ -26,7 +26,7 @@ for at = 4 + count, #ARGV, 2 do
   elseif due then
     found[#found + 1] = { 'scheduled', wire, due }
   else
-    found[#found + 1] = { holderOf(id, 26, count) and 'active' or 'queued', wire, '0' }
+    found[#found + 1] = { holderOf(id, 27, count) and 'active' or 'queued', wire, '0' }
   end
 end
 return found

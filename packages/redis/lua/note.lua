@@ -1,7 +1,7 @@
 --[[
 Adds notes about messages of one queue that have not ended.
 
-KEYS     1-25 the queue, 26... record buckets and what the authors hold
+KEYS     1-26 the queue, 27... record buckets and what the authors hold
 ARGV     1 channels, 2 queue, then of each: id, kind ("progress" | "attempt"), fence, value, time to live (ms), bucket, what
          its author holds (places among KEYS)
 Returns  1 (noted) or 0 (refused) for each
@@ -11,6 +11,7 @@ Atomic   the author holds the message while it is noted. Where the queue lives o
 Twice    A progress report replaces itself, an attempt is noted twice.
 ]]
 --@include queue
+--@include watchers
 --@include records
 --@include notes
 local livesHere = redis.call('EXISTS', fences) == 1

@@ -1,7 +1,7 @@
 --[[
 Messages of one queue that wait past their time.
 
-KEYS     1-25 the queue
+KEYS     1-26 the queue
 ARGV     1 channels, 2 queue, 3 at most so many, 4 at most so many bytes (one is always given)
 Returns  in how many ms the next one is overdue that is not among these (-1: none can expire); id and wire of each
 

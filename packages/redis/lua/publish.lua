@@ -1,7 +1,7 @@
 --[[
 Accepts messages of one queue.
 
-KEYS     1-25 the queue, 26 the publisher, 27... the record buckets of the messages that are looked up
+KEYS     1-26 the queue, 27 the publisher, 28... the record buckets of the messages that are looked up
 ARGV     1 channels, 2 queue, 3 sequence, 4 resend (0 | 1), 5 how many plain messages follow: id, wire
          then all others: id, wire, due ("=<ms>" or "+<ms from now>"), expires at (ms or ""), chosen by the caller (0 | 1),
          bucket (its place among KEYS; 0 = not looked up)
@@ -13,7 +13,7 @@ Twice    A batch is known by its number. The last 16 answers are remembered: who
 ]]
 --@include queue
 --@include records
-local publisher, sequence, resend, plain = KEYS[26], ARGV[3], ARGV[4] == '1', tonumber(ARGV[5])
+local publisher, sequence, resend, plain = KEYS[27], ARGV[3], ARGV[4] == '1', tonumber(ARGV[5])
 
 -- The numbers of the last batches, the newest first, each with the places of its duplicates: "7:;6:0,3;5:;"
 local known = redis.call('GET', publisher) or ''

@@ -1,7 +1,7 @@
 --[[
 What is stored for messages of one queue; registers a client that wants to be told of those that have not ended.
 
-KEYS     1-25 the queue, 26... record buckets
+KEYS     1-26 the queue, 27... record buckets
 ARGV     1 channels, 2 queue, 3 client ("" = nobody), 4 "*" = it wants to be told of every change, "" = of the end, 5 whether
          the queue is known to live here (0 | 1), then of each: id, bucket (its place among KEYS)
 Returns  of each: the record (or nothing), progress (or nothing), whether the message lives (1 | 0; -1: the queue is elsewhere),
@@ -11,27 +11,12 @@ Atomic   what is not in the answer is pushed: nothing is written between the reg
 Twice    Registers once.
 ]]
 --@include queue
+--@include watchers
 --@include records
 local client, star = ARGV[3], ARGV[4]
 -- the first claim of a queue, and its first message, show where it lives
 local livesHere = ARGV[5] == '1' or redis.call('EXISTS', fences, messages) > 0
 local found = {}
-
-local function register(id)
-  local clients = redis.call('HGET', watchers, id) or ''
-  local names, known = {}, false
-  for name, changes in string.gmatch(clients, '([^,*]+)(%*?)') do
-    if name == client then
-      known = true
-      changes = (changes == '*' or star == '*') and '*' or ''
-    end
-    names[#names + 1] = name .. changes
-  end
-  if not known then
-    names[#names + 1] = client .. star
-  end
-  redis.call('HSET', watchers, id, table.concat(names, ','))
-end
 
 for at = 6, #ARGV, 2 do
   local id = ARGV[at]
@@ -51,11 +36,8 @@ for at = 6, #ARGV, 2 do
     end
   end
   if client ~= '' and not record then
-    register(id)
+    watch(id, client, star)
   end
   found[#found + 1] = { record or false, progress, livesHere and live or -1, attempts }
-end
-if client ~= '' and redis.call('EXISTS', watchers) == 1 then
-  redis.call('PEXPIRE', watchers, 600000) -- clients ask again once a minute at least
 end
 return found

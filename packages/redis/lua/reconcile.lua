@@ -1,7 +1,7 @@
 --[[
 Compares what a consumer believes to hold with what it holds. A lost consumer is registered anew, and holds nothing.
 
-KEYS     1-25 the queue, 26 what the consumer holds
+KEYS     1-26 the queue, 27 what the consumer holds
 ARGV     1 channels, 2 queue, 3 consumer, 4 its lease (ms), 5 who it is (JSON, long enough), then what it believes: id, fence
 Returns  the places (from 0) of what it does not hold; id, fence, crashes and wire of what it did not know of
 
@@ -10,7 +10,7 @@ Twice    Compares again.
 ]]
 --@include queue
 --@include giveBack
-local held, consumer, lease = KEYS[26], ARGV[3], ARGV[4]
+local held, consumer, lease = KEYS[27], ARGV[3], ARGV[4]
 local leaseEnd = tonumber(redis.call('ZSCORE', consumers, consumer) or '0')
 -- recovery began: it is brought to its end, because the name cannot be registered before
 if leaseEnd < 0 then

@@ -1,7 +1,7 @@
 --[[
 Gives messages of a dead consumer back to the head of their priority, and counts the crash.
 
-KEYS     1-25 the queue, 26 what the dead one holds
+KEYS     1-26 the queue, 27 what the dead one holds
 ARGV     1 channels, 2 queue, 3 the dead consumer, 4 the end of its lease as it was reported, 5 at most so many
 Returns  how many were given back, whether there are more (0 | 1)
 
@@ -10,7 +10,7 @@ Twice    Goes on with the next ones, or finds nothing.
 ]]
 --@include queue
 --@include giveBack
-local held, consumer, reported, limit = KEYS[26], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local held, consumer, reported, limit = KEYS[27], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local leaseEnd = redis.call('ZSCORE', consumers, consumer)
 if not leaseEnd then
   return { 0, 0 } -- others were faster

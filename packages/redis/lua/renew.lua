@@ -1,7 +1,7 @@
 --[[
 Extends a lease. One that ended is extended as long as nobody began to give its messages back.
 
-KEYS     1-25 the queue, 26 what the consumer holds
+KEYS     1-26 the queue, 27 what the consumer holds
 ARGV     1 channels, 2 queue, 3 consumer, 4 its lease (ms)
 Returns  nothing: too late, the consumer is lost; else how many messages it holds, the ids of those that were revoked, and
          of each consumer that has not renewed for a while: its name, the end of its lease, in how many ms that is
@@ -10,7 +10,7 @@ Atomic   nobody begins to give the messages back between the look and the renewa
 Twice    Harmless. The lease is in the name of every consumer, so that a look needs no second key.
 ]]
 --@include queue
-local held, consumer, lease = KEYS[26], ARGV[3], tonumber(ARGV[4])
+local held, consumer, lease = KEYS[27], ARGV[3], tonumber(ARGV[4])
 if not isRegistered(consumer) then
   return false
 end

@@ -1,7 +1,7 @@
 --[[
 Ends deliveries of one queue whose messages go on: to be retried at some time, or given back.
 
-KEYS     1-25 the queue, 26 what the consumer holds, 27... record buckets, for notes
+KEYS     1-26 the queue, 27 what the consumer holds, 28... record buckets, for notes
 ARGV     1 channels, 2 queue, 3 consumer, then of each: id, fence, wire ("" = unchanged), whether a run of it has ended (0 | 1),
          delay (ms), "head" or "tail", bucket (place among KEYS, 0 = no note), note, its time to live (ms)
 Returns  nothing: the consumer is lost; else the places (from 0) of those that are refused
@@ -10,9 +10,10 @@ Atomic   a message is in the consumer's hands or back in the queue, never both
 Twice    Refused: the consumer holds the messages no more.
 ]]
 --@include queue
+--@include watchers
 --@include records
 --@include notes
-local held, consumer = KEYS[26], ARGV[3]
+local held, consumer = KEYS[27], ARGV[3]
 
 if not isRegistered(consumer) then
   return false

@@ -1,7 +1,7 @@
 --[[
 Ends deliveries of one queue: their messages are over.
 
-KEYS     1-25 the queue, 26 what the consumer holds, 27 dead letters by time, 28 dead letters by id, 29... record buckets
+KEYS     1-26 the queue, 27 what the consumer holds, 28 dead letters by time, 29 dead letters by id, 30... record buckets
 ARGV     1 channels, 2 queue, 3 consumer, 4 k, 5 most dead letters, 6 most bytes of them, then k ids, k fences, k records, k times to live (see
          `recordText`), k buckets (places among KEYS, 0 = no record), then of each that is kept as a dead letter: its place (from 1), the reason
 Returns  nothing: the consumer is lost; else the places (from 0) of those that are refused
@@ -10,8 +10,9 @@ Atomic   the record is there when the message is gone; only the owner's counts
 Twice    Refused: the consumer holds the messages no more.
 ]]
 --@include queue
+--@include watchers
 --@include records
-local held, byTime, letters = KEYS[26], KEYS[27], KEYS[28]
+local held, byTime, letters = KEYS[27], KEYS[28], KEYS[29]
 local consumer, k, mostDead, mostDeadBytes = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
 if not isRegistered(consumer) then
@@ -47,19 +48,25 @@ for at = 7 + 5 * k, #ARGV, 2 do
 end
 if next(reasons) then
   local bytes = tonumber(redis.call('HGET', letters, ' bytes') or 0)
+  local function sizeOf(id)
+    local letter = redis.call('HGET', letters, id)
+    return letter and #cjson.decode(letter).wire or 0
+  end
   for _, at in ipairs(places) do
     if reasons[at] then
-      local wire = redis.call('HGET', messages, ids[at])
-      bytes = bytes + #wire
-      redis.call('ZADD', byTime, whole(now), ids[at])
-      redis.call('HSET', letters, ids[at], cjson.encode({ wire = wire, reason = reasons[at], at = now }))
+      local id = ids[at]
+      local wire = redis.call('HGET', messages, id) or ''
+      -- an id that a caller chose can die more than once: the last letter counts
+      bytes = bytes + #wire - sizeOf(id)
+      redis.call('ZADD', byTime, whole(now), id)
+      redis.call('HSET', letters, id, cjson.encode({ wire = wire, reason = reasons[at], at = now }))
     end
   end
   -- the oldest go when there are too many, or when they are too large all together; the newest one stays
   local dropped, count = 0, redis.call('ZCARD', byTime)
   while count > 1 and (count > mostDead or bytes > mostDeadBytes) do
     local oldest = redis.call('ZPOPMIN', byTime)[1]
-    bytes = bytes - #cjson.decode(redis.call('HGET', letters, oldest)).wire
+    bytes = bytes - sizeOf(oldest)
     redis.call('HDEL', letters, oldest)
     dropped, count = dropped + 1, count - 1
   end

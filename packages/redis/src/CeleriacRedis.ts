@@ -27,14 +27,18 @@ import type { RedisError } from "./RedisError.ts"
 import type * as RedisServer from "./RedisServer.ts"
 
 /**
- * One server for everything, or two: a URL, or options.
+ * One server for everything, or two: a URL, or options. Results are kept beside the messages unless they have a server of
+ * their own.
  *
  * @category models
  * @since 0.1.0
  */
 export type Options =
   | RedisServer.Options
-  | { readonly broker: string | RedisServer.Options; readonly resultBackend: string | RedisServer.Options }
+  | {
+      readonly broker: string | RedisServer.Options
+      readonly resultBackend?: string | RedisServer.Options | undefined
+    }
 
 const optionsOf = (server: string | RedisServer.Options): RedisServer.Options =>
   typeof server === "string" ? { url: server } : server
@@ -83,18 +87,18 @@ const layerOne = (server: string | RedisServer.Options) =>
  */
 export const layerServer = (
   options: Options = {}
-): Layer.Layer<Broker | ResultBackend | Notifier.Notifier, RedisError> =>
-  "broker" in options
-    ? Layer.unwrap(
-        Effect.map(
-          Effect.all([settingsOf(optionsOf(options.broker)), settingsOf(optionsOf(options.resultBackend))]),
-          ([one, other]) =>
-            one.location === other.location
-              ? layerOne(options.broker)
-              : Notifier.layerBoth(layerBroker(options.broker), layerResultBackend(options.resultBackend))
-        )
-      )
-    : layerOne(options)
+): Layer.Layer<Broker | ResultBackend | Notifier.Notifier, RedisError> => {
+  if (!("broker" in options)) return layerOne(options)
+  const { broker, resultBackend } = options
+  if (resultBackend === undefined) return layerOne(broker)
+  return Layer.unwrap(
+    Effect.map(Effect.all([settingsOf(optionsOf(broker)), settingsOf(optionsOf(resultBackend))]), ([one, other]) =>
+      one.location === other.location
+        ? layerOne(broker)
+        : Notifier.layerBoth(layerBroker(broker), layerResultBackend(resultBackend))
+    )
+  )
+}
 
 /**
  * All that producers and workers need.

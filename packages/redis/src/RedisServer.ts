@@ -1,9 +1,9 @@
-import type { ConnectionOptions } from "node:tls"
 /**
  * How to reach a Redis server.
  *
  * @since 0.1.0
  */
+import type { ConnectionOptions } from "node:tls"
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 

@@ -41,9 +41,6 @@ end
 -- The messages of a dead consumer: the highest ids first, so that the lowest come to stand at the head.
 local function recover(held, consumer, limit)
   local holdings = holdingsOf(held)
-  table.sort(holdings, function(left, right)
-    return left[1] < right[1]
-  end)
   local first, last = math.max(1, #holdings + 1 - limit), {}
   for at = first, #holdings do
     last[#last + 1] = holdings[at]

@@ -1,11 +1,11 @@
 -- The keys of one queue, in the order in which every script gets them, and the moves that scripts share.
--- KEYS 1-25, ARGV 1-2; what a script gets besides begins at KEYS[27] and ARGV[3].
+-- KEYS 1-26, ARGV 1-2; what a script gets besides begins at KEYS[27] and ARGV[3].
 local messages, scheduled, consumers, idle, alarm, reservation = unpack(KEYS, 1, 6)
-local suspects, crashes, gone, revoked, expires, expiring, watchers, fences, settings = unpack(KEYS, 7, 15)
+local suspects, crashes, gone, revoked, expires, expiring, fences = unpack(KEYS, 7, 13)
 local channels, queue = ARGV[1], ARGV[2]
 
 local function ready(priority)
-  return KEYS[16 + priority]
+  return KEYS[17 + priority]
 end
 
 -- Lua hands over some thousand values at most
@@ -159,29 +159,6 @@ local function addressText(id)
   return (string.gsub(cjson.encode({ id, queue }), '\\/', '/'))
 end
 
--- Tells the clients that watch these messages. At the end they are forgotten; before it only
--- those are told that watch every change (their names end in a star).
-local function tell(ids, ended)
-  if #ids == 0 or redis.call('EXISTS', watchers) == 0 then
-    return
-  end
-  local over = {}
-  for at, clients in ipairs(redis.call('HMGET', watchers, unpack(ids))) do
-    if clients then
-      over[#over + 1] = ids[at]
-      local push = addressText(ids[at])
-      for client, star in string.gmatch(clients, '([^,*]+)(%*?)') do
-        if ended or star == '*' then
-          redis.call('PUBLISH', channels .. 'reply:' .. client, push)
-        end
-      end
-    end
-  end
-  if ended and #over > 0 then
-    redis.call('HDEL', watchers, unpack(over))
-  end
-end
-
 -- A consumer that takes nothing any more is not idle, and watches no due time.
 local function retire(consumer)
   redis.call('ZREM', idle, consumer)
@@ -191,7 +168,7 @@ local function retire(consumer)
   end
 end
 
--- What a consumer holds, as pairs of id and fence (negative: revoked). The field with a space is no message: its long text
+-- What a consumer holds, as pairs of id and fence (negative: revoked), by id. The field with a space is no message: its long text
 -- keeps the hash from being a list that is searched from end to end.
 local function holdingsOf(held)
   local fields, holdings = redis.call('HGETALL', held), {}
@@ -200,6 +177,9 @@ local function holdingsOf(held)
       holdings[#holdings + 1] = { fields[at], tonumber(fields[at + 1]) }
     end
   end
+  table.sort(holdings, function(left, right)
+    return left[1] < right[1]
+  end)
   return holdings
 end
 

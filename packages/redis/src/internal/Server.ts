@@ -1,18 +1,15 @@
-/** One Redis server as the layers of this package use it: connections, scripts, names. */
+/** One Redis server as the layers of this package use it: names, scripts, and the way of each command. */
 import type { Address } from "celeriac/Broker"
 import type { Notifier } from "celeriac/Notifier"
 import * as TaskId from "celeriac/TaskId"
 import * as Effect from "effect/Effect"
 import type { Scope } from "effect/Scope"
-import type { Redis } from "ioredis"
 import type { RedisError } from "../RedisError.ts"
-import { startError } from "./errors.ts"
+import * as Connections from "./Connections.ts"
 import { channelsOf, type QueueKeys, queueKeys, queuesKey } from "./keys.ts"
-import { inspect } from "./layout.ts"
-import * as Link from "./Link.ts"
-import * as Scripts from "./scripts.ts"
+import type * as Link from "./Link.ts"
+import type * as Scripts from "./scripts.ts"
 import type { Settings } from "./settings.ts"
-import * as Subscriptions from "./subscriptions.ts"
 import { Transport } from "./Transport.ts"
 
 /** Lua hands over some thousand values at most; with more items than this a command is sent in parts. */
@@ -40,7 +37,7 @@ export interface Server {
   readonly setBroker: () => void
   readonly notifier: Notifier["Service"]
   readonly keysOf: (queue: string) => QueueKeys
-  /** Names of all queues, and one that is new. */
+  /** The set of the names of all queues. */
   readonly queuesKey: string
   /** A plain command. */
   readonly call: (
@@ -52,40 +49,35 @@ export interface Server {
   readonly run: (command: Command) => Effect.Effect<unknown, Link.LinkError>
 }
 
+/** What of the settings is in names. */
+export type Naming = Pick<Settings, "database" | "location" | "prefix">
+
+/** With connections of its own. */
 export const make = Effect.fnUntraced(function* (settings: Settings): Effect.fn.Return<Server, RedisError, Scope> {
-  const transport = yield* Transport
-  const { address, database, location, maxConnections, prefix } = settings
-  const channels = channelsOf(prefix, database)
-  const options = { address, redis: settings.redis }
-  let scripts: Scripts.Scripts | undefined
-  let hasBroker = false
-  const client = yield* TaskId.make
-
-  /** Before a connection is used: the server may be another one than the last time. */
-  const prepare = Effect.fnUntraced(function* (redis: Redis) {
-    const { flags } = yield* inspect(redis, settings)
-    scripts ??= Scripts.load({ flags, time: transport.now === undefined ? "server" : "given", edit: transport.edit })
-    for (const { text } of Object.values(scripts)) {
-      yield* Effect.mapError(Link.send(redis, "script", ["load", text]), ({ detail }) =>
-        startError(address, new Error(detail))
-      )
-    }
-  })
-
-  const links = yield* Effect.forEach(
-    Array.from({ length: maxConnections - 1 }),
-    () => Link.make({ ...options, prepare }),
-    { concurrency: "unbounded" }
+  const { edit, now } = yield* Transport
+  return yield* over(
+    yield* Connections.open(settings, { time: now === undefined ? "server" : "given", edit }),
+    settings
   )
-  const notifier = yield* Subscriptions.make({ link: options, commands: links[0]!, channels })
+})
 
-  const keys = new Map<string, { readonly keys: QueueKeys; readonly link: Link.Link }>()
+/** Waits for nothing. */
+export const over = Effect.fnUntraced(function* (
+  { links, notifier, scripts }: Connections.Connections,
+  { database, location, prefix }: Naming
+): Effect.fn.Return<Server> {
+  const transport = yield* Transport
+  const channels = channelsOf(prefix, database)
+  const client = yield* TaskId.make
+  let hasBroker = false
+
+  const places = new Map<string, { readonly keys: QueueKeys; readonly link: Link.Link }>()
   const placeOf = (queue: string) => {
-    let place = keys.get(queue)
+    let place = places.get(queue)
     if (place === undefined) {
       // commands of one queue stay in their order
-      place = { keys: queueKeys(prefix, queue), link: links[keys.size % links.length]! }
-      keys.set(queue, place)
+      place = { keys: queueKeys(prefix, queue), link: links[places.size % links.length]! }
+      places.set(queue, place)
     }
     return place
   }
@@ -115,8 +107,7 @@ export const make = Effect.fnUntraced(function* (settings: Settings): Effect.fn.
         const all: Array<string | number> = [own.queue.length + keys.length, ...own.queue, ...keys, channels, queue]
         for (const arg of args) all.push(arg)
         if (transport.now !== undefined) all.push(transport.now())
-        // a connection has loaded them before it is used
-        return evaluate(link, scripts![step], all)
+        return evaluate(link, scripts[step], all)
       })
       return transport.send({ step: as ?? step, connection, about: about ?? (() => []) }, execute)
     }

@@ -19,7 +19,7 @@ import type {
 import { byQueue } from "celeriac/Driver"
 import * as Effect from "effect/Effect"
 import { consume } from "./consumer.ts"
-import { Buckets, firstKey, inParts, lifeOf, whole } from "./items.ts"
+import { Buckets, firstKey, lifeOf, whole } from "./items.ts"
 import { forget } from "./results.ts"
 import type { Server } from "./Server.ts"
 
@@ -43,58 +43,62 @@ export const make = (server: Server): Broker["Service"] => {
     (names as ReadonlyArray<string>).toSorted()
   )
 
-  /** Runs a script that has to know all consumers of the queue: again when they have changed meanwhile. */
-  const withConsumers = <A>(
+  /** For scripts that have to know all consumers of the queue: part by part, each again if they have changed meanwhile. */
+  const withConsumers = Effect.fnUntraced(function* <A, B>(
     queue: string,
-    script: (consumers: ReadonlyArray<string>) => Effect.Effect<A | null, BrokerReason>
-  ): Effect.Effect<A, BrokerReason> =>
-    Effect.flatMap(server.call("consumers", "zrange", [server.keysOf(queue).consumers, 0, -1]), (names) =>
-      Effect.flatMap(script(names as ReadonlyArray<string>), (reply) =>
-        reply === null ? withConsumers(queue, script) : Effect.succeed(reply)
-      )
-    )
+    items: ReadonlyArray<A>,
+    script: (consumers: ReadonlyArray<string>, part: ReadonlyArray<A>) => Effect.Effect<unknown, BrokerReason>
+  ) {
+    const answers: Array<B> = []
+    while (answers.length < items.length) {
+      const names = yield* server.call("consumers", "zrange", [server.keysOf(queue).consumers, 0, -1])
+      // members of a set
+      const consumers = names as ReadonlyArray<string>
+      const part = items.slice(answers.length, answers.length + partFor(consumers))
+      // one answer an item, or none at all
+      const reply = (yield* script(consumers, part)) as ReadonlyArray<B> | null
+      for (const answer of reply ?? []) answers.push(answer)
+    }
+    return answers
+  })
 
   const end = (queue: string, terminations: ReadonlyArray<Termination>, meant: Meant) =>
-    withConsumers(queue, (consumers) => {
+    withConsumers<Termination, EndReply>(queue, terminations, (consumers, part) => {
       const keys = server.keysOf(queue)
-      return inParts(terminations, partFor(consumers), (part) => {
+      const buckets = new Buckets(keys.bucket, firstKey + consumers.length)
+      const args: Array<string | number> = [meant, consumers.length, ...consumers]
+      for (const { id, record } of part) {
+        if (record === undefined) args.push(id, "", 0, 0)
+        else args.push(id, record.value, lifeOf(record), buckets.place(id))
+      }
+      return server.run({
+        step: "end",
+        queue,
+        connection,
+        keys: [...consumers.map(keys.held), ...buckets.keys],
+        args,
+        about: () => part
+      })
+    })
+
+  const locate = (queue: string, addresses: ReadonlyArray<Address>) =>
+    Effect.map(
+      withConsumers<Address, Found>(queue, addresses, (consumers, part) => {
+        const keys = server.keysOf(queue)
         const buckets = new Buckets(keys.bucket, firstKey + consumers.length)
-        const args: Array<string | number> = [meant, consumers.length, ...consumers]
-        for (const { id, record } of part) {
-          if (record === undefined) args.push(id, "", 0, 0)
-          else args.push(id, record.value, lifeOf(record), buckets.place(id))
-        }
+        const args: Array<string | number> = [consumers.length, ...consumers]
+        for (const { id } of part) args.push(id, buckets.place(id))
         return server.run({
-          step: "end",
+          step: "locate",
           queue,
           connection,
           keys: [...consumers.map(keys.held), ...buckets.keys],
           args,
           about: () => part
-        }) as Effect.Effect<ReadonlyArray<EndReply> | null, BrokerReason>
-      })
-    })
-
-  const locate = (queue: string, addresses: ReadonlyArray<Address>) =>
-    withConsumers(queue, (consumers) => {
-      const keys = server.keysOf(queue)
-      return inParts(addresses, partFor(consumers), (part) => {
-        const buckets = new Buckets(keys.bucket, firstKey + consumers.length)
-        const args: Array<string | number> = [consumers.length, ...consumers]
-        for (const { id } of part) args.push(id, buckets.place(id))
-        return Effect.map(
-          server.run({
-            step: "locate",
-            queue,
-            connection,
-            keys: [...consumers.map(keys.held), ...buckets.keys],
-            args,
-            about: () => part
-          }) as Effect.Effect<ReadonlyArray<Found> | null, BrokerReason>,
-          (found) => found && found.map((one, index) => whereabouts(part[index]!, one))
-        )
-      })
-    })
+        })
+      }),
+      (found) => found.map((one, index) => whereabouts(addresses[index]!, one))
+    )
 
   const overdue = Effect.fnUntraced(function* (limits: { readonly count: number; readonly bytes: number }) {
     const messages: Array<Overdue> = []

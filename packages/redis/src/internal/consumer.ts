@@ -103,6 +103,7 @@ export const consume = Effect.fnUntraced(function* (
     }
     return run({
       step: "reschedule",
+      as: "settle",
       queue,
       keys: buckets.keys,
       args,

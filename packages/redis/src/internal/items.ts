@@ -3,7 +3,7 @@ import type { Written } from "celeriac/Broker"
 import * as Effect from "effect/Effect"
 
 /** The place of the first key that a script gets besides those of the queue. */
-export const firstKey = 26
+export const firstKey = 27
 
 /** Keys that scripts find by their place, each once. */
 export class Places {

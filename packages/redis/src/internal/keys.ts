@@ -28,9 +28,10 @@ const common = [
   "revoked",
   "expires",
   "expiring",
-  "watchers",
   "fence",
-  "settings",
+  "watchers:0",
+  "watchers:1",
+  "watchers:2",
   ...Array.from({ length: 10 }, (_, priority) => `ready:${priority}`)
 ]
 

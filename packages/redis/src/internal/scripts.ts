@@ -50,12 +50,16 @@ const givenTime = `local now = tonumber(table.remove(ARGV))
 `
 
 /** Replaces each `--@include name` by that part, the first time. */
-const expand = (file: string, seen: Set<string>): string =>
+const expand = (file: string | URL, seen: Set<string>): string =>
   readFileSync(new URL(file, folder), "utf8").replaceAll(/^--@include (\w+)\n/gm, (_, part: string) => {
     if (seen.has(part)) return ""
     seen.add(part)
     return expand(`lib/${part}.lua`, seen)
   })
+
+/** The text of a script. */
+export const compose = (file: string | URL, time: Options["time"]): string =>
+  (time === "server" ? serverTime : givenTime) + expand(file, new Set())
 
 /**
  * A full server runs all of them but `publish`: they free memory or keep what is there in order, and with them refused
@@ -63,14 +67,18 @@ const expand = (file: string, seen: Set<string>): string =>
  */
 const headerOf = (step: Step): string => (step === "publish" ? "#!lua\n" : "#!lua flags=allow-oom\n")
 
-/** Loads all scripts. `edit` is for tests that take a guard out. */
-export const load = (options: {
+export interface Options {
   readonly time: "server" | "given"
+  /** The server knows flags of scripts. */
   readonly flags: boolean
+  /** For tests that take a guard out. */
   readonly edit?: ((step: Step, text: string) => string) | undefined
-}): Scripts => {
+}
+
+/** Loads all scripts. */
+export const load = (options: Options): Scripts => {
   const entries = steps.map((name): [Step, Script] => {
-    const body = (options.time === "server" ? serverTime : givenTime) + expand(`${name}.lua`, new Set())
+    const body = compose(`${name}.lua`, options.time)
     const text = (options.flags ? headerOf(name) : "") + (options.edit?.(name, body) ?? body)
     return [name, { name, text, sha: createHash("sha1").update(text).digest("hex") }]
   })

@@ -1,5 +1,6 @@
 /** From options to settings: reads the URL, fills in the defaults, checks everything. */
-import * as Duration from "effect/Duration"
+import { readMillis } from "celeriac/TimeLimit"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { RedisOptions } from "ioredis"
@@ -86,6 +87,15 @@ export const settingsOf = (options: Options): Effect.Effect<Settings, RedisError
     })
   })
 
+/** `undefined`: a part of a URL that is encoded wrongly. */
+const decode = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
 const plain = (text: string | Redacted.Redacted<string>): string =>
   typeof text === "string" ? text : Redacted.value(text)
 
@@ -97,12 +107,12 @@ const parse = (text: string, problems: Array<string>): Address => {
   }
   if (!URL.canParse(text)) return wrong("cannot be read")
   const url = new URL(text)
-  const credentials = {
-    ...(url.username !== "" && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== "" && { password: decodeURIComponent(url.password) })
+  const [username, password, pathname] = [url.username, url.password, url.pathname].map(decode)
+  if (username === undefined || password === undefined || pathname === undefined) {
+    return wrong('has a "%" that no two hexadecimal digits follow (write "%25" for the sign itself)')
   }
-  if (url.protocol === "unix:" || url.protocol === "redis+unix:")
-    return { path: decodeURIComponent(url.pathname), ...credentials }
+  const credentials = { ...(username !== "" && { username }), ...(password !== "" && { password }) }
+  if (url.protocol === "unix:" || url.protocol === "redis+unix:") return { path: pathname, ...credentials }
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") return wrong(`begins with ${url.protocol}//`)
   const database = url.pathname.slice(1)
   if (!/^\d*$/.test(database)) return wrong("names a database that is no number")
@@ -117,8 +127,8 @@ const parse = (text: string, problems: Array<string>): Address => {
 
 const millisOf = (option: string, input: Duration.Input | undefined, problems: Array<string>): number => {
   if (input === undefined) return 5000
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(input))
+  const millis = readMillis(input)
   if (millis > 0 && millis < Infinity) return millis
-  problems.push(`${option} must be a finite span of time above 0`)
+  problems.push(`${option} must be a finite span of time above 0, as 5000 or "5 seconds"`)
   return 5000
 }
