@@ -24,7 +24,7 @@ import {
   exitWithin,
   type Fate,
   pass,
-  type Services,
+  run,
   started,
   stores,
   turns,
@@ -35,9 +35,6 @@ import {
 
 class Job extends Task.make("job", { payload: { n: Schema.Number }, success: Schema.Number }) {}
 class Other extends Task.make("other", { queue: "other" }) {}
-
-const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope.Scope>) =>
-  world(CeleriacMemory.layer, body)
 
 const queued = (queue = "default") =>
   Effect.flatMap(Broker, (broker) => Effect.map(broker.counts(queue), (counts) => counts.queued))

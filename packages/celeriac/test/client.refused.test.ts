@@ -4,22 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
-import type { Scope } from "effect/Scope"
-import * as CeleriacMemory from "../src/CeleriacMemory.ts"
 import type { EnqueueOptions } from "../src/Client.ts"
 import * as Defaults from "../src/Defaults.ts"
 import type { EnqueueError } from "../src/EnqueueError.ts"
 import * as Router from "../src/Router.ts"
 import * as Task from "../src/Task.ts"
-import { Boom, epoch, errorOf, exitWithin, type Services, type World, world } from "./fixture.ts"
+import { Boom, epoch, errorOf, exitWithin, run, untyped } from "./fixture.ts"
 
 class Mail extends Task.make("mail", { payload: { to: Schema.String }, success: Schema.String, error: Boom }) {}
-
-const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) =>
-  world(CeleriacMemory.layer, body)
-
-/** As if it came from a program without types. */
-const untyped = <A>(value: unknown): A => value as A
 
 describe("a call that makes no sense is refused, nothing is sent", () => {
   const cases: ReadonlyArray<readonly [option: string, EnqueueOptions, RegExp]> = [

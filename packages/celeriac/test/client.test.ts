@@ -7,7 +7,6 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
-import type { Scope } from "effect/Scope"
 import { Broker } from "../src/Broker.ts"
 import * as CeleriacMemory from "../src/CeleriacMemory.ts"
 import type { EnqueueOptions } from "../src/Client.ts"
@@ -19,14 +18,11 @@ import * as TaskGroup from "../src/TaskGroup.ts"
 import type { TaskHandle } from "../src/TaskHandle.ts"
 import * as TaskId from "../src/TaskId.ts"
 import * as Worker from "../src/Worker.ts"
-import { Boom, epoch, errorOf, pass, type Services, started, type World, world } from "./fixture.ts"
+import { Boom, epoch, errorOf, pass, run, started, world } from "./fixture.ts"
 
 class Mail extends Task.make("mail", { payload: { to: Schema.String }, success: Schema.String, error: Boom }) {}
 
 class Ping extends Task.make("ping") {}
-
-const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) =>
-  world(CeleriacMemory.layer, body)
 
 /** Where a message is, and what is on the wire. */
 const found = Effect.fnUntraced(function* (handle: TaskHandle<unknown, unknown>) {

@@ -7,9 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { Scope } from "effect/Scope"
 import { Broker } from "../src/Broker.ts"
-import * as CeleriacMemory from "../src/CeleriacMemory.ts"
 import { Client, type EnqueueOptions } from "../src/Client.ts"
 import * as Message from "../src/Message.ts"
 import { ResultBackend } from "../src/ResultBackend.ts"
@@ -18,19 +16,7 @@ import * as Task from "../src/Task.ts"
 import type { TaskSignal } from "../src/TaskContext.ts"
 import { type Info, TaskContext, type Typed } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
-import {
-  atOnce,
-  Boom,
-  epoch,
-  exitWithin,
-  pass,
-  type Services,
-  started,
-  stores,
-  turns,
-  type World,
-  world
-} from "./fixture.ts"
+import { atOnce, Boom, epoch, exitWithin, pass, run, started, stores, turns, type World, world } from "./fixture.ts"
 
 class Job extends Task.make("job", {
   payload: { n: Schema.Number },
@@ -48,9 +34,6 @@ const serve = <E extends Boom | TaskSignal>(
   started(
     Worker.layer({ tasks: [Job], ...options }).pipe(Layer.provide(Job.toLayer(({ n }, context) => handler(context, n))))
   )
-
-const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) =>
-  world(CeleriacMemory.layer, body)
 
 describe("fields", () => {
   /** What a handler sees when it is called with these options. */

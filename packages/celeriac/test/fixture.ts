@@ -135,6 +135,10 @@ export const world = <A, E, E2>(
     return Exit.isFailure(exit) || Exit.isSuccess(end) ? yield* exit : yield* Effect.die(new Error("the world hangs"))
   })
 
+/** Runs a test in a world of its own, for what does not depend on where results live. */
+export const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope.Scope>) =>
+  world(CeleriacMemory.layer, body)
+
 export interface Started {
   /** The graceful stop. */
   readonly stop: Effect.Effect<void>
@@ -245,3 +249,6 @@ export const gates = () => {
 
 /** The typed error of the tasks of these tests. */
 export class Boom extends Schema.TaggedError<Boom>()("Boom", { code: Schema.Number }) {}
+
+/** As if it came from a program without types. */
+export const untyped = <A>(value: unknown): A => value as A

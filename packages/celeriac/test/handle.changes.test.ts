@@ -1,51 +1,16 @@
 /** Following messages, and waiting for many of them. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Task from "../src/Task.ts"
-import type { TaskSignal, Typed } from "../src/TaskContext.ts"
-import { TaskEnded } from "../src/TaskEnded.ts"
 import type { Change } from "../src/TaskHandle.ts"
-import * as Worker from "../src/Worker.ts"
-import { atOnce, Boom, errorOf, pass, started, stores, turns, within, world } from "./fixture.ts"
-
-class Job extends Task.make("job", {
-  payload: { n: Schema.Number },
-  success: Schema.Struct({ at: Schema.DateTimeUtcFromMillis }),
-  error: Boom,
-  progress: Schema.Struct({ done: Schema.DurationFromMillis }),
-  retry: { delay: "1 minute", jitter: false, times: 1 }
-}) {}
-
-type Success = typeof Job.successSchema.Type
-type Context = Typed<typeof Job.progressSchema.Type>
-type Handler = (n: number, context: Context) => Effect.Effect<Success, Boom | TaskSignal>
-
-const serve = (handler: Handler, options?: Worker.Options) =>
-  started(
-    Worker.layer({ tasks: [Job], ...options }).pipe(Layer.provide(Job.toLayer(({ n }, context) => handler(n, context))))
-  )
-
-const success: Success = Schema.decodeSync(Job.successSchema)({ at: 5 })
-
-const tagOf = (exit: Exit.Exit<unknown, Boom | TaskEnded>): string => {
-  if (Exit.isSuccess(exit)) return "Success"
-  const reason = exit.cause.reasons[0]!
-  if (Cause.isDieReason(reason)) return `defect ${String(reason.defect)}`
-  const error = errorOf(exit)
-  if (!(error instanceof TaskEnded)) return error._tag
-  assert.strictEqual(error.task, "job")
-  return error.reason._tag
-}
+import { Job, type Progress, serve, type Success, success, tagOf } from "./fixture.handle.ts"
+import { atOnce, Boom, pass, stores, turns, within, world } from "./fixture.ts"
 
 describe.each(stores)("changes: $store", ({ layer }) => {
-  const show = (change: Change<Success, Boom, typeof Job.progressSchema.Type>): string => {
+  const show = (change: Change<Success, Boom, Progress>): string => {
     switch (change._tag) {
       case "State":
         return change.state

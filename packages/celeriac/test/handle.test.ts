@@ -4,52 +4,18 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { EnqueueOptions } from "../src/Client.ts"
 import * as Task from "../src/Task.ts"
-import type { TaskSignal, Typed } from "../src/TaskContext.ts"
 import { TaskEnded } from "../src/TaskEnded.ts"
 import type { TaskHandle } from "../src/TaskHandle.ts"
 import type { State } from "../src/TaskRecord.ts"
-import * as Worker from "../src/Worker.ts"
-import {
-  atOnce,
-  Boom,
-  errorOf,
-  exitWithin,
-  pass,
-  type Services,
-  started,
-  stores,
-  turns,
-  within,
-  type World,
-  world
-} from "./fixture.ts"
+import { type Handler, Job, type Progress, serve, type Success, success, tagOf } from "./fixture.handle.ts"
+import { atOnce, Boom, errorOf, exitWithin, pass, stores, turns, within, world } from "./fixture.ts"
 
-class Job extends Task.make("job", {
-  payload: { n: Schema.Number },
-  success: Schema.Struct({ at: Schema.DateTimeUtcFromMillis }),
-  error: Boom,
-  progress: Schema.Struct({ done: Schema.DurationFromMillis }),
-  retry: { delay: "1 minute", jitter: false, times: 1 }
-}) {}
-
-type Success = typeof Job.successSchema.Type
-type Context = Typed<typeof Job.progressSchema.Type>
-type Handle = TaskHandle<Success, Boom, typeof Job.progressSchema.Type>
-type Handler = (n: number, context: Context) => Effect.Effect<Success, Boom | TaskSignal>
-
-const serve = (handler: Handler, options?: Worker.Options) =>
-  started(
-    Worker.layer({ tasks: [Job], ...options }).pipe(Layer.provide(Job.toLayer(({ n }, context) => handler(n, context))))
-  )
-
-const success: Success = Schema.decodeSync(Job.successSchema)({ at: 5 })
+type Handle = TaskHandle<Success, Boom, Progress>
 
 const gone = (exit: Exit.Exit<unknown, unknown>): TaskEnded => {
   const error = errorOf(exit)
@@ -181,16 +147,6 @@ const situations: ReadonlyArray<Situation> = [
   }
 ]
 
-const tagOf = (exit: Exit.Exit<unknown, Boom | TaskEnded>): string => {
-  if (Exit.isSuccess(exit)) return "Success"
-  const reason = exit.cause.reasons[0]!
-  if (Cause.isDieReason(reason)) return `defect ${String(reason.defect)}`
-  const error = errorOf(exit)
-  if (!(error instanceof TaskEnded)) return error._tag
-  assert.strictEqual(error.task, "job")
-  return error.reason._tag
-}
-
 const arranged = ({ before, handler, options }: Situation) =>
   Effect.gen(function* () {
     const handle = yield* Job.enqueue({ n: 1 }, { id: "a", ...options })
@@ -202,10 +158,8 @@ const arranged = ({ before, handler, options }: Situation) =>
   })
 
 describe.each(stores)("in every state: $store", ({ layer }) => {
-  const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) => world(layer, body)
-
   it.effect.each(situations)("$name", (situation) =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const { handle, stop } = yield* arranged(situation)
         const byId = yield* Job.handle("a")
@@ -257,7 +211,7 @@ describe.each(stores)("in every state: $store", ({ layer }) => {
   )
 
   it.effect("an id that nobody knows is an answer of its own, and is never waited for", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const handle = yield* Job.handle("nobody")
         assert.deepStrictEqual(yield* atOnce(handle.state), Option.none())
@@ -274,7 +228,7 @@ describe.each(stores)("in every state: $store", ({ layer }) => {
   )
 
   it.effect("a queue that is not the message's own: nobody knows it there", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         yield* Job.enqueue({ n: 1 }, { id: "a", queue: "far" })
         assert.deepStrictEqual(yield* (yield* Job.handle("a")).state, Option.none())
@@ -284,7 +238,7 @@ describe.each(stores)("in every state: $store", ({ layer }) => {
   )
 
   it.effect("values come back decoded: classes, dates, causes", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         yield* serve((n) => (n === 0 ? Effect.succeed(success) : Effect.die(new TypeError("no", { cause: "why" }))))
         const fine = yield* Job.enqueue({ n: 0 })
@@ -300,7 +254,7 @@ describe.each(stores)("in every state: $store", ({ layer }) => {
   )
 
   it.effect("a result that the schema of this program does not fit is a defect that says so", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         class Later extends Task.make("job", { success: Schema.Struct({ size: Schema.Number }), error: Boom }) {}
         yield* serve((n) => (n === 0 ? Effect.succeed(success) : Effect.fail(new Boom({ code: 1 }))))
@@ -313,7 +267,7 @@ describe.each(stores)("in every state: $store", ({ layer }) => {
   )
 
   it.effect("the time of a result is over", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const { stop } = yield* serve(() => Effect.succeed(success))
         const handle = yield* Job.enqueue({ n: 1 }, { resultTtl: "20 minutes" })
@@ -329,7 +283,7 @@ describe.each(stores)("in every state: $store", ({ layer }) => {
   )
 
   it.effect("by default it is kept for a day, counted from its end", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const handle = yield* Job.enqueue({ n: 1 }, { delay: "2 days" })
         yield* pass("2 days", "1 day")

@@ -3,7 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type { Scope } from "effect/Scope"
 import { Client } from "../src/Client.ts"
 import { EnqueueError } from "../src/EnqueueError.ts"
 import * as PromiseHandler from "../src/PromiseHandler.ts"
@@ -11,12 +10,7 @@ import * as Task from "../src/Task.ts"
 import * as TaskGroup from "../src/TaskGroup.ts"
 import * as TaskMiddleware from "../src/TaskMiddleware.ts"
 import * as Worker from "../src/Worker.ts"
-import { defectOf, errorOf, exitWithin, type Services, started, stores, type World, world } from "./fixture.ts"
-
-const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) => world(stores[0].layer, body)
-
-/** As if it came from a program without types. */
-const untyped = <A>(value: unknown): A => value as A
+import { defectOf, errorOf, exitWithin, run, type Services, started, untyped } from "./fixture.ts"
 
 class Job extends Task.make("job", { payload: { n: Schema.Number } }) {}
 

@@ -2,36 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-import type { Scope } from "effect/Scope"
-import { Broker } from "../src/Broker.ts"
-import * as CeleriacMemory from "../src/CeleriacMemory.ts"
-import type { EnqueueOptions } from "../src/Client.ts"
 import type { Priority } from "../src/Defaults.ts"
 import * as Task from "../src/Task.ts"
-import type { Info } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
-import { gates, pass, type Services, started, turns, within, type World, world } from "./fixture.ts"
-
-class Job extends Task.make("job", { payload: { n: Schema.Number, text: Schema.optionalKey(Schema.String) } }) {}
-
-const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) =>
-  world(CeleriacMemory.layer, body)
-
-const worker = (handler: (n: number, context: Info) => Effect.Effect<void>, options?: Worker.Options) =>
-  started(
-    Worker.layer({ tasks: [Job], ...options }).pipe(Layer.provide(Job.toLayer(({ n }, context) => handler(n, context))))
-  )
-
-const range = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index)
-
-const enqueue = (numbers: ReadonlyArray<number>, options?: Omit<EnqueueOptions, "id">) =>
-  Job.enqueueAll(
-    numbers.map((n) => ({ n })),
-    options
-  )
-
-const counts = (queue = "default") => Effect.flatMap(Broker, (broker) => broker.counts(queue))
+import { counts, enqueue, Job, range, worker } from "./fixture.job.ts"
+import { gates, pass, run, started, turns, within } from "./fixture.ts"
 
 describe("G15: order", () => {
   it.effect("first in, first out", () =>
@@ -179,7 +154,7 @@ describe("queues", () => {
         const seen: Array<string> = []
         yield* started(
           Worker.layer({ tasks: [Job, Far] }).pipe(
-            Layer.provide(Job.toLayer((_, { queue }) => Effect.sync(() => void seen.push(queue)))),
+            Layer.provide(Job.toLayer(({ n }, { queue }) => Effect.sync(() => (seen.push(queue), n)))),
             Layer.provide(Far.toLayer((_, { queue }) => Effect.sync(() => void seen.push(queue))))
           )
         )

@@ -1,40 +1,11 @@
 /** The messages of a worker that died. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { Broker } from "../src/Broker.ts"
-import type { EnqueueOptions } from "../src/Client.ts"
-import * as Task from "../src/Task.ts"
-import type { Info } from "../src/TaskContext.ts"
 import { TaskEnded } from "../src/TaskEnded.ts"
-import * as Worker from "../src/Worker.ts"
-import { elapsed, errorOf, exitWithin, pass, started, stores, turns, within, world, type World } from "./fixture.ts"
-
-class Job extends Task.make("job", { payload: { n: Schema.Number }, success: Schema.Number }) {}
-
-type Handler = (n: number, context: Info) => Effect.Effect<number>
-
-const worker = (name: string, handler: Handler, options?: Partial<Worker.Options>) =>
-  started(
-    Worker.layer({ tasks: [Job], name, visibilityTimeout: "3 seconds", ...options }).pipe(
-      Layer.provide(Job.toLayer(({ n }, context) => handler(n, context)))
-    )
-  )
-
-const enqueue = (count: number, options?: Omit<EnqueueOptions, "id">) =>
-  Job.enqueueAll(
-    Array.from({ length: count }, (_, n) => ({ n })),
-    options
-  )
-
-const counts = Effect.flatMap(Broker, (broker) => broker.counts("default"))
-
-/** From now on nothing of these workers gets through. */
-const cut = ({ wire }: World, ...names: ReadonlyArray<string>) => {
-  wire.fate = ({ connection }) => (names.some((name) => connection.startsWith(`${name}-`)) ? "refused" : "carried out")
-}
+import { counts, cut, enqueue, type Handler, leased, range } from "./fixture.job.ts"
+import { elapsed, errorOf, exitWithin, pass, stores, turns, within, world } from "./fixture.ts"
 
 describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) => {
   it.effect.each([1, 3, 30])(
@@ -43,14 +14,14 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
       world(layer, (world) =>
         Effect.gen(function* () {
           const lease = `${seconds} seconds` as const
-          yield* enqueue(6)
-          yield* worker("a", () => Effect.never, { concurrency: 3, prefetch: 0, visibilityTimeout: lease })
+          yield* enqueue(range(6))
+          yield* leased("a", () => Effect.never, { concurrency: 3, prefetch: 0, visibilityTimeout: lease })
           yield* pass(`${seconds * 2} seconds`, "250 millis")
           const order: Array<readonly [n: number, deliveries: number, attempt: number]> = []
           cut(world, "a")
           const from = yield* elapsed
           let firstAt = Number.NaN
-          yield* worker(
+          yield* leased(
             "b",
             (n, { attempt, deliveries }) =>
               Effect.gen(function* () {
@@ -78,14 +49,14 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
   it.effect("come before what was enqueued after them", () =>
     world(layer, (world) =>
       Effect.gen(function* () {
-        yield* worker("a", () => Effect.never, { concurrency: 2 })
-        yield* enqueue(2)
+        yield* leased("a", () => Effect.never, { concurrency: 2 })
+        yield* enqueue(range(2))
         yield* turns
         cut(world, "a")
-        yield* Job.enqueueAll([{ n: 10 }, { n: 11 }])
+        yield* enqueue([10, 11])
         const order: Array<number> = []
         // it is busy with the first until the others are back
-        yield* worker(
+        yield* leased(
           "b",
           (n) =>
             Effect.suspend(
@@ -111,16 +82,16 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
                 return Effect.never
               })
             : Effect.succeed(n)
-        const [poison] = yield* enqueue(1)
+        const [poison] = yield* enqueue([0])
         for (let crash = 0; crash < 5; crash++) {
           const name = `w${crash}`
           names.push(name)
-          yield* worker(name, handler)
+          yield* leased(name, handler)
           yield* pass("6 seconds")
           assert.strictEqual(deliveries.length, crash + 1, `after ${crash} crashes`)
           cut(world, ...names)
         }
-        yield* worker("last", handler)
+        yield* leased("last", handler)
         const error = errorOf(yield* exitWithin("10 seconds", poison!.await))
         assert.instanceOf(error, TaskEnded)
         assert.strictEqual(error.reason._tag, "TooManyDeliveries")
@@ -154,19 +125,19 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
               })
             )
           })
-        const [poison] = yield* enqueue(1)
-        yield* worker("a", handler)
+        const [poison] = yield* enqueue([0])
+        yield* leased("a", handler)
         yield* turns
         cut(world, "a")
-        yield* worker("b", handler)
+        yield* leased("b", handler)
         yield* pass("5 seconds")
         cut(world, "a", "b")
         running.clear()
         // it is busy when the message comes back a second time, and has more to do
-        yield* worker("c", handler)
-        const others = yield* Job.enqueueAll(Array.from({ length: 100 }, (_, n) => ({ n: 200 - n })))
+        yield* leased("c", handler)
+        const others = yield* enqueue(range(100, 101).toReversed())
         while (together.length === 0) yield* pass("50 millis")
-        const late = yield* Job.enqueueAll([{ n: 300 }, { n: 301 }])
+        const late = yield* enqueue([300, 301])
         assert.strictEqual(yield* within("10 seconds", poison!.await), 0)
         assert.deepStrictEqual(together, [[0], [0]], "at its start and at its end")
         yield* within(
@@ -183,15 +154,15 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
         let runs = 0
         const handler: Handler = (n) => Effect.sync(() => (runs++, n))
         world.wire.fate = ({ step }) => (step === "settle" ? "refused" : "carried out")
-        yield* worker("a", handler)
-        const [handle] = yield* enqueue(1)
+        yield* leased("a", handler)
+        const [handle] = yield* enqueue([0])
         yield* pass("1 second")
         cut(world, "a")
-        yield* worker("b", handler)
+        yield* leased("b", handler)
         yield* pass("6 seconds")
         assert.strictEqual(yield* within("6 seconds", handle!.await), 0)
         assert.strictEqual(runs, layer === stores[0].layer ? 2 : 1, "on one store record and settle are one step")
-        assert.deepInclude(yield* counts, { active: 0, queued: 0 })
+        assert.deepInclude(yield* counts(), { active: 0, queued: 0 })
       })
     )
   )
@@ -201,11 +172,11 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
       Effect.gen(function* () {
         const handler: Handler = () => Effect.die("no")
         world.wire.fate = ({ step }) => (step === "settle" ? "refused" : "carried out")
-        yield* worker("a", handler)
-        const [handle] = yield* enqueue(1)
+        yield* leased("a", handler)
+        const [handle] = yield* enqueue([0])
         yield* pass("1 second")
         cut(world, "a")
-        yield* worker("b", handler)
+        yield* leased("b", handler)
         yield* pass("6 seconds")
         assert.deepStrictEqual(yield* handle!.state, Option.some("failed"))
         const broker = yield* Broker
@@ -223,12 +194,12 @@ describe.each(stores)("G5: the messages of a dead worker: $store", ({ layer }) =
       Effect.gen(function* () {
         let runs = 0
         const handler: Handler = (n) => Effect.suspend(() => (++runs === 1 ? Effect.never : Effect.succeed(n)))
-        const [handle] = yield* enqueue(1)
-        yield* worker("a", handler)
+        const [handle] = yield* enqueue([0])
+        yield* leased("a", handler)
         yield* turns
         world.wire.fate = ({ connection, step }) =>
           connection.startsWith("a-") || step === "read" ? "refused" : "carried out"
-        yield* worker("b", handler, { concurrency: 1 })
+        yield* leased("b", handler, { concurrency: 1 })
         yield* pass("20 seconds")
         cut(world, "a")
         assert.strictEqual(yield* within("10 seconds", handle!.await), 0)
@@ -244,13 +215,13 @@ describe("on two stores", () => {
       Effect.gen(function* () {
         const { lines, wire } = world
         wire.fate = ({ step }) => (step === "settle" ? "refused" : "carried out")
-        yield* worker("a", Effect.succeed)
-        const [handle] = yield* enqueue(1)
+        yield* leased("a", Effect.succeed)
+        const [handle] = yield* enqueue([0])
         yield* pass("1 second")
         cut(world, "a")
         wire.latency = ({ connection, step }) =>
           step === "read" ? "1 second" : step === "settle" && connection.startsWith("b-") ? "1200 millis" : undefined
-        const { stop } = yield* worker("b", Effect.succeed, { drainLimit: 0, grace: "1500 millis" })
+        const { stop } = yield* leased("b", Effect.succeed, { drainLimit: 0, grace: "1500 millis" })
         const claimed = () => lines.some(({ text }) => text.includes("gave back 1 message"))
         while (!claimed()) yield* pass(50, 50)
         yield* pass(100, 50)

@@ -13,7 +13,7 @@ import type { Retry } from "../src/Retry.ts"
 import * as Task from "../src/Task.ts"
 import type { TaskSignal, Typed } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
-import { Boom, exitWithin, started, stores, within, world } from "./fixture.ts"
+import { Boom, exitWithin, started, stores, untyped, within, world } from "./fixture.ts"
 
 class Job extends Task.make("job", {
   payload: { fine: Schema.Boolean },
@@ -29,9 +29,6 @@ const fine = Effect.succeed(ok)
 const boom = new Boom({ code: 7 })
 const fail = Effect.fail(boom)
 const dies = Effect.die(new Error("finalizer"))
-
-/** As if it came from a program without types. */
-const untyped = <A>(value: unknown): A => value as A
 
 const unprintable = {
   toString: () => {

@@ -4,38 +4,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { Scope } from "effect/Scope"
 import { Broker } from "../src/Broker.ts"
 import * as Defaults from "../src/Defaults.ts"
 import * as Task from "../src/Task.ts"
 import * as Worker from "../src/Worker.ts"
-import {
-  elapsed,
-  epoch,
-  errorOf,
-  exitWithin,
-  pass,
-  type Services,
-  started,
-  stores,
-  turns,
-  within,
-  type World,
-  world
-} from "./fixture.ts"
+import { Job, worker } from "./fixture.job.ts"
+import { elapsed, epoch, errorOf, exitWithin, pass, started, stores, turns, within, world } from "./fixture.ts"
 
-class Job extends Task.make("job", {
-  payload: { n: Schema.Number, any: Schema.optionalKey(Schema.Unknown) },
-  success: Schema.Number
-}) {}
-
-const Live = Job.toLayer(({ n }) => Effect.succeed(n))
-
-const serve = (options?: Partial<Worker.Options>) =>
-  started(Worker.layer({ tasks: [Job], concurrency: 1, ...options }).pipe(Layer.provide(Live)))
+const serve = (options?: Worker.Options) => worker(Effect.succeed, { concurrency: 1, ...options })
 
 describe.each(stores)("expires: $store", ({ layer }) => {
-  const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) => world(layer, body)
   const expired = Effect.fnUntraced(function* (handle: Effect.Success<ReturnType<typeof Job.handle>>, limit: number) {
     const error = errorOf(yield* exitWithin(limit, handle.await))
     assert(error.reason._tag === "Expired", error.message)
@@ -43,7 +21,7 @@ describe.each(stores)("expires: $store", ({ layer }) => {
   })
 
   it.effect("a message that is claimed too late does not run", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const handle = yield* Job.enqueue({ n: 1 }, { expires: "1 minute" })
         yield* pass("1 minute", "1 minute")
@@ -54,7 +32,7 @@ describe.each(stores)("expires: $store", ({ layer }) => {
   )
 
   it.effect("a message that is claimed in time runs, however long", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const Slow = Job.toLayer(({ n }) => Effect.delay(Effect.succeed(n), "2 minutes"))
         const handle = yield* Job.enqueue({ n: 1 }, { expires: "1 minute" })
@@ -66,7 +44,7 @@ describe.each(stores)("expires: $store", ({ layer }) => {
   )
 
   it.effect("a message whose run has started is tried again after that time", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         class Retried extends Task.make("retried", {
           success: Schema.Number,
@@ -83,7 +61,7 @@ describe.each(stores)("expires: $store", ({ layer }) => {
   )
 
   it.effect("nobody waits for ever: also in a queue that nobody consumes, also scheduled ones", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const waiting = yield* Job.enqueue({ n: 1 }, { queue: "lonely", expires: "10 seconds" })
         const scheduled = yield* Job.enqueue({ n: 1 }, { queue: "lonely", delay: "1 hour", expires: "20 seconds" })
@@ -101,7 +79,7 @@ describe.each(stores)("expires: $store", ({ layer }) => {
   )
 
   it.effect("thousands at once, in bounded steps", () =>
-    run(({ wire }) =>
+    world(layer, ({ wire }) =>
       Effect.gen(function* () {
         const handles = yield* Job.enqueueAll(
           Array.from({ length: 2500 }, (_, n) => ({ n })),
@@ -118,7 +96,7 @@ describe.each(stores)("expires: $store", ({ layer }) => {
   )
 
   it.effect("the sweep goes on after an outage", () =>
-    run(({ wire }) =>
+    world(layer, ({ wire }) =>
       Effect.gen(function* () {
         const handle = yield* Job.enqueue({ n: 1 }, { queue: "lonely", expires: "1 second" })
         wire.fate = ({ step }) => (step === "overdue" || step === "commit" ? "refused" : "carried out")
@@ -133,10 +111,8 @@ describe.each(stores)("expires: $store", ({ layer }) => {
 })
 
 describe.each(stores)("revoke: $store", ({ layer }) => {
-  const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) => world(layer, body)
-
   it.effect("a running handler is interrupted at once, its finalizers run, its slot is free", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const events: Array<string> = []
         const Slow = Job.toLayer(({ n }) =>
@@ -157,7 +133,7 @@ describe.each(stores)("revoke: $store", ({ layer }) => {
   )
 
   it.effect("a prefetched message does not start", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const seen: Array<number> = []
         const Slow = Job.toLayer(({ n }) =>
@@ -174,7 +150,7 @@ describe.each(stores)("revoke: $store", ({ layer }) => {
   )
 
   it.effect("a push that is lost is made good by the next renewal", () =>
-    run(({ wire }) =>
+    world(layer, ({ wire }) =>
       Effect.gen(function* () {
         let interruptedAt = Number.NaN
         const Slow = Job.toLayer(() =>
@@ -193,7 +169,7 @@ describe.each(stores)("revoke: $store", ({ layer }) => {
   )
 
   it.effect("G2: what a revoked handler says at the end counts for nothing", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const Deaf = Job.toLayer(({ n }) => Effect.uninterruptible(Effect.delay(Effect.succeed(n), "3 seconds")))
         yield* started(Worker.layer({ tasks: [Job] }).pipe(Layer.provide(Deaf)))
@@ -208,7 +184,7 @@ describe.each(stores)("revoke: $store", ({ layer }) => {
   )
 
   it.effect("waitingOnly leaves a running one alone", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const Slow = Job.toLayer(({ n }) => Effect.delay(Effect.succeed(n), "3 seconds"))
         yield* started(Worker.layer({ tasks: [Job], concurrency: 1, prefetch: 0 }).pipe(Layer.provide(Slow)))
@@ -222,7 +198,7 @@ describe.each(stores)("revoke: $store", ({ layer }) => {
   )
 
   it.effect("while the broker is away it is waited for", () =>
-    run(({ wire }) =>
+    world(layer, ({ wire }) =>
       Effect.gen(function* () {
         const handle = yield* Job.enqueue({ n: 0 })
         wire.fate = () => "refused"

@@ -3,36 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-import type { Scope } from "effect/Scope"
 import { Broker } from "../src/Broker.ts"
-import * as CeleriacMemory from "../src/CeleriacMemory.ts"
-import type { EnqueueOptions } from "../src/Client.ts"
-import * as Task from "../src/Task.ts"
-import type { Info } from "../src/TaskContext.ts"
-import * as Worker from "../src/Worker.ts"
-import { gates, pass, type Services, started, turns, type World, world } from "./fixture.ts"
-
-class Job extends Task.make("job", { payload: { n: Schema.Number, text: Schema.optionalKey(Schema.String) } }) {}
-
-const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) =>
-  world(CeleriacMemory.layer, body)
-
-const worker = (handler: (n: number, context: Info) => Effect.Effect<void>, options?: Worker.Options) =>
-  started(
-    Worker.layer({ tasks: [Job], ...options }).pipe(Layer.provide(Job.toLayer(({ n }, context) => handler(n, context))))
-  )
-
-const range = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index)
-
-const enqueue = (numbers: ReadonlyArray<number>, options?: Omit<EnqueueOptions, "id">) =>
-  Job.enqueueAll(
-    numbers.map((n) => ({ n })),
-    options
-  )
-
-const counts = (queue = "default") => Effect.flatMap(Broker, (broker) => broker.counts(queue))
+import { counts, enqueue, range, worker } from "./fixture.job.ts"
+import { gates, pass, run, turns } from "./fixture.ts"
 
 describe("several workers", () => {
   it.effect("share the work, none runs twice", () =>

@@ -3,39 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { Broker } from "../src/Broker.ts"
-import { Client, type EnqueueOptions } from "../src/Client.ts"
-import * as Task from "../src/Task.ts"
-import type { Info } from "../src/TaskContext.ts"
-import * as Worker from "../src/Worker.ts"
-import { elapsed, errorOf, exitWithin, pass, started, stores, turns, within, world, type World } from "./fixture.ts"
-
-class Job extends Task.make("job", { payload: { n: Schema.Number }, success: Schema.Number }) {}
-
-type Handler = (n: number, context: Info) => Effect.Effect<number>
-
-const worker = (name: string, handler: Handler, options?: Partial<Worker.Options>) =>
-  started(
-    Worker.layer({ tasks: [Job], name, visibilityTimeout: "3 seconds", ...options }).pipe(
-      Layer.provide(Job.toLayer(({ n }, context) => handler(n, context)))
-    )
-  )
-
-const enqueue = (count: number, options?: Omit<EnqueueOptions, "id">) =>
-  Job.enqueueAll(
-    Array.from({ length: count }, (_, n) => ({ n })),
-    options
-  )
-
-const counts = Effect.flatMap(Broker, (broker) => broker.counts("default"))
-
-/** From now on nothing of these workers gets through. */
-const cut = ({ wire }: World, ...names: ReadonlyArray<string>) => {
-  wire.fate = ({ connection }) => (names.some((name) => connection.startsWith(`${name}-`)) ? "refused" : "carried out")
-}
+import { Client } from "../src/Client.ts"
+import { counts, cut, enqueue, type Handler, Job, leased } from "./fixture.job.ts"
+import { elapsed, errorOf, exitWithin, pass, stores, turns, within, world } from "./fixture.ts"
 
 describe.each(stores)("G5: a worker that renews: $store", ({ layer }) => {
   it.effect("a task of ten leases runs once", () =>
@@ -47,9 +18,9 @@ describe.each(stores)("G5: a worker that renews: $store", ({ layer }) => {
             starts.push(deliveries)
             return Effect.delay(Effect.succeed(n), "30 seconds")
           })
-        yield* worker("a", handler)
-        yield* worker("b", handler)
-        const [handle] = yield* enqueue(1)
+        yield* leased("a", handler)
+        yield* leased("b", handler)
+        const [handle] = yield* enqueue([0])
         assert.strictEqual(yield* within("31 seconds", handle!.await), 0)
         assert.deepStrictEqual(starts, [1])
       })
@@ -59,7 +30,7 @@ describe.each(stores)("G5: a worker that renews: $store", ({ layer }) => {
   it.effect("renews every third of its lease", () =>
     world(layer, ({ wire }) =>
       Effect.gen(function* () {
-        yield* worker("a", () => Effect.never, { visibilityTimeout: "9 seconds" })
+        yield* leased("a", () => Effect.never, { visibilityTimeout: "9 seconds" })
         wire.calls.length = 0
         yield* pass("60 seconds")
         const renewals = wire.count("renew")
@@ -74,9 +45,9 @@ describe.each(stores)("G5: a worker that renews: $store", ({ layer }) => {
         const starts: Array<number> = []
         const handler: Handler = (n, { deliveries }) =>
           Effect.suspend(() => (starts.push(deliveries), Effect.delay(Effect.succeed(n), "40 seconds")))
-        yield* worker("a", handler, { visibilityTimeout: "30 seconds" })
-        yield* worker("b", handler, { visibilityTimeout: "30 seconds" })
-        const [handle] = yield* enqueue(1)
+        yield* leased("a", handler, { visibilityTimeout: "30 seconds" })
+        yield* leased("b", handler, { visibilityTimeout: "30 seconds" })
+        const [handle] = yield* enqueue([0])
         yield* pass("9 seconds", "500 millis")
         wire.fate = ({ step }) => (step === "renew" ? "refused" : "carried out")
         yield* pass("15 seconds", "500 millis")
@@ -100,7 +71,7 @@ describe.each(stores)("G4: a worker that cannot renew: $store", ({ layer }) => {
       Effect.gen(function* () {
         let interruptedAt = Number.NaN
         let runs = 0
-        yield* worker(
+        yield* leased(
           "a",
           () =>
             Effect.suspend(() => {
@@ -109,7 +80,7 @@ describe.each(stores)("G4: a worker that cannot renew: $store", ({ layer }) => {
             }),
           { visibilityTimeout: lease }
         )
-        const [handle] = yield* enqueue(1)
+        const [handle] = yield* enqueue([0])
         let lastGood = 0
         const clock = yield* Clock.Clock
         const origin = clock.currentTimeMillisUnsafe()
@@ -141,7 +112,7 @@ describe.each(stores)("G4: a worker that cannot renew: $store", ({ layer }) => {
         const clock = yield* Clock.Clock
         let interruptedAt = Number.NaN
         let sentAt = Number.NaN
-        yield* worker(
+        yield* leased(
           "a",
           () =>
             Effect.onInterrupt(Effect.never, () =>
@@ -149,7 +120,7 @@ describe.each(stores)("G4: a worker that cannot renew: $store", ({ layer }) => {
             ),
           { visibilityTimeout: "6 seconds" }
         )
-        const [handle] = yield* enqueue(1)
+        const [handle] = yield* enqueue([0])
         yield* turns
         let away = false
         world.wire.latency = ({ step }) => {
@@ -173,10 +144,10 @@ describe.each(stores)("G4: a worker that cannot renew: $store", ({ layer }) => {
   it.effect("it claims nothing while its lease is not good, and works on when it is", () =>
     world(layer, ({ wire }) =>
       Effect.gen(function* () {
-        yield* worker("a", Effect.succeed)
+        yield* leased("a", Effect.succeed)
         wire.fate = ({ step }) => (step === "renew" || step === "reconcile" ? "refused" : "carried out")
         yield* pass("10 seconds")
-        const [handle] = yield* enqueue(1)
+        const [handle] = yield* enqueue([0])
         yield* pass("10 seconds")
         assert.deepStrictEqual(yield* handle!.state, Option.some("queued"))
         wire.mend()
@@ -191,15 +162,15 @@ describe.each(stores)("G3: a worker that lost ownership: $store", ({ layer }) =>
     world(layer, (world) =>
       Effect.gen(function* () {
         // this one ignores that its lease is over
-        yield* worker("a", (n) => Effect.uninterruptible(Effect.delay(Effect.succeed(n + 100), "5 seconds")), {
+        yield* leased("a", (n) => Effect.uninterruptible(Effect.delay(Effect.succeed(n + 100), "5 seconds")), {
           grace: "1 minute"
         })
-        const [handle] = yield* enqueue(1)
+        const [handle] = yield* enqueue([0])
         yield* turns
         cut(world, "a")
         yield* pass("4500 millis")
         world.wire.mend()
-        yield* worker("b", (n) => Effect.delay(Effect.succeed(n), "20 seconds"))
+        yield* leased("b", (n) => Effect.delay(Effect.succeed(n), "20 seconds"))
         yield* pass("10 seconds")
         assert.strictEqual(yield* within("30 seconds", handle!.await), 0)
         assert.strictEqual((yield* (yield* Client).poll(handle!))?.attempts, 1)
@@ -212,10 +183,10 @@ describe.each(stores)("G3: a worker that lost ownership: $store", ({ layer }) =>
       Effect.gen(function* () {
         const events: Array<string> = []
         // b gives back what a loses, and is busy with something else
-        yield* worker("b", () => Effect.never, { concurrency: 1, prefetch: 0 })
+        yield* leased("b", () => Effect.never, { concurrency: 1, prefetch: 0 })
         const busy = yield* Job.enqueue({ n: 7 })
         yield* turns
-        yield* worker("a", (n, { deliveries }) =>
+        yield* leased("a", (n, { deliveries }) =>
           Effect.gen(function* () {
             events.push(`start ${deliveries}`)
             if (deliveries === 1) yield* Effect.uninterruptible(Effect.sleep("7 seconds"))
@@ -244,13 +215,13 @@ describe.each(stores)("G6: a claim whose reply was lost: $store", ({ layer }) =>
     world(layer, ({ wire }) =>
       Effect.gen(function* () {
         const seen: Array<number> = []
-        yield* worker("a", (n, { deliveries }) => Effect.sync(() => (seen.push(deliveries), n)), {
+        yield* leased("a", (n, { deliveries }) => Effect.sync(() => (seen.push(deliveries), n)), {
           visibilityTimeout: "30 seconds"
         })
         yield* pass("5 seconds")
         let lost = 0
         wire.fate = ({ step }) => (step === "claim" && lost++ === 0 ? "lost reply" : "carried out")
-        const [handle] = yield* enqueue(1)
+        const [handle] = yield* enqueue([0])
         assert.strictEqual(yield* within("20 seconds", handle!.await), 0)
         assert.isAtLeast(lost, 1)
         assert.deepStrictEqual(seen, [1])
@@ -264,12 +235,12 @@ describe.each(stores)("G6: a claim whose reply was lost: $store", ({ layer }) =>
         let lost = 0
         let runs = 0
         wire.fate = ({ step }) => (step === "settle" && lost++ < 3 ? "lost reply" : "carried out")
-        yield* worker("a", (n) => Effect.sync(() => (runs++, n)))
-        const [handle] = yield* enqueue(1)
+        yield* leased("a", (n) => Effect.sync(() => (runs++, n)))
+        const [handle] = yield* enqueue([0])
         assert.strictEqual(yield* within("5 seconds", handle!.await), 0)
         yield* pass("10 seconds")
         assert.strictEqual(runs, 1)
-        assert.deepInclude(yield* counts, { active: 0, queued: 0 })
+        assert.deepInclude(yield* counts(), { active: 0, queued: 0 })
       })
     )
   )
@@ -280,7 +251,7 @@ describe.each(stores)("a worker that cannot start: $store", ({ layer }) => {
     world(layer, ({ wire }) =>
       Effect.gen(function* () {
         wire.fate = () => "refused"
-        const exit = yield* exitWithin("10 seconds", worker("a", Effect.succeed))
+        const exit = yield* exitWithin("10 seconds", leased("a", Effect.succeed))
         const error = errorOf(exit)
         assert.strictEqual(error._tag, "WorkerError")
         assert.strictEqual(error.reason, "BrokerUnavailable")

@@ -10,7 +10,7 @@ import type { EnqueueOptions } from "../src/Client.ts"
 import * as Task from "../src/Task.ts"
 import type { TaskSignal, Typed } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
-import { Boom, pass, started, stores, world } from "./fixture.ts"
+import { Boom, pass, started, stores, untyped, world } from "./fixture.ts"
 
 class Mail extends Task.make("mail.send", {
   payload: { kind: Schema.String },
@@ -30,7 +30,7 @@ const handlers: Readonly<Record<string, (context: Typed<never>) => Effect.Effect
   fails: () => boom,
   "fails once": ({ attempt }) => (attempt === 1 ? boom : Effect.succeed("sent")),
   dies: () => Effect.die(new TypeError("no such\n  field")),
-  "does not fit": () => Effect.succeed(7 as unknown as string),
+  "does not fit": () => Effect.succeed(untyped<string>(7)),
   hangs: () => Effect.never,
   "is deaf": () => Effect.uninterruptible(Effect.never),
   snoozes: ({ snooze }) => snooze("1 minute"),

@@ -4,32 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import type { Scope } from "effect/Scope"
 import * as Task from "../src/Task.ts"
 import * as TaskGroup from "../src/TaskGroup.ts"
 import * as Worker from "../src/Worker.ts"
-import {
-  Boom,
-  defectOf,
-  errorOf,
-  exitWithin,
-  type Services,
-  started,
-  stores,
-  within,
-  type World,
-  world
-} from "./fixture.ts"
+import { Boom, defectOf, errorOf, exitWithin, run, type Services, started, untyped, within } from "./fixture.ts"
 import { Count, Greet } from "./worker.module.ts"
-
-const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) => world(stores[0].layer, body)
 
 class Job extends Task.make("job", { payload: { n: Schema.Number }, error: Boom }) {}
 
 const Live = Job.toLayer(() => Effect.void)
-
-/** As if it came from a program without types. */
-const untyped = <A>(value: unknown): A => value as A
 
 const refusal = Effect.fnUntraced(function* (layer: Layer.Layer<never, Worker.WorkerError, Services>) {
   const error = errorOf(yield* exitWithin(0, started(layer)))

@@ -5,36 +5,16 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
-import type { Scope } from "effect/Scope"
 import { Broker } from "../src/Broker.ts"
 import * as Message from "../src/Message.ts"
 import * as Task from "../src/Task.ts"
 import { TaskEnded } from "../src/TaskEnded.ts"
 import * as TaskId from "../src/TaskId.ts"
 import * as Worker from "../src/Worker.ts"
-import {
-  elapsed,
-  errorOf,
-  exitWithin,
-  pass,
-  type Services,
-  started,
-  stores,
-  turns,
-  within,
-  type World,
-  world
-} from "./fixture.ts"
+import { Job, worker } from "./fixture.job.ts"
+import { elapsed, errorOf, exitWithin, pass, started, stores, turns, within, world } from "./fixture.ts"
 
-class Job extends Task.make("job", {
-  payload: { n: Schema.Number, any: Schema.optionalKey(Schema.Unknown) },
-  success: Schema.Number
-}) {}
-
-const Live = Job.toLayer(({ n }) => Effect.succeed(n))
-
-const serve = (options?: Partial<Worker.Options>) =>
-  started(Worker.layer({ tasks: [Job], concurrency: 1, ...options }).pipe(Layer.provide(Live)))
+const serve = (options?: Worker.Options) => worker(Effect.succeed, { concurrency: 1, ...options })
 
 let sequence = 0
 
@@ -58,8 +38,6 @@ const wireOf = (message: Partial<Message.Message>) =>
 const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`
 
 describe.each(stores)("undecodable: $store", ({ layer }) => {
-  const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) => world(layer, body)
-
   const cases: ReadonlyArray<readonly [name: string, wire: () => string, detail: RegExp]> = [
     ["nothing", () => "", /version/],
     ["no JSON", () => "15{", /JSON/],
@@ -76,7 +54,7 @@ describe.each(stores)("undecodable: $store", ({ layer }) => {
     ["a key that it does not know", () => wireOf({ keyId: "k" }), /key/]
   ]
   it.effect.each(cases)("$0: a dead letter at once, and the worker lives", ([, wire, detail]) =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         yield* serve()
         const handle = yield* inject(wire())
@@ -97,7 +75,7 @@ describe.each(stores)("undecodable: $store", ({ layer }) => {
   )
 
   it.effect("what objects have by nature is no payload", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         yield* serve()
         const handle = yield* inject(
@@ -110,7 +88,7 @@ describe.each(stores)("undecodable: $store", ({ layer }) => {
   )
 
   it.effect("a task with the name of an object's member is an unknown task", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         yield* serve()
         for (const task of ["constructor", "__proto__", "toString"]) {
@@ -123,7 +101,7 @@ describe.each(stores)("undecodable: $store", ({ layer }) => {
   )
 
   it.effect("a decoder that throws", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         class Throws extends Task.make("throws", {
           payload: Schema.String.pipe(
@@ -143,12 +121,11 @@ describe.each(stores)("undecodable: $store", ({ layer }) => {
 })
 
 describe.each(stores)("a deploy in progress: $store", ({ layer }) => {
-  const run = (body: (world: World) => Effect.Effect<unknown, unknown, Services | Scope>) => world(layer, body)
   class New extends Task.make("new", { success: Schema.String }) {}
   const NewLive = New.toLayer(() => Effect.succeed("done"))
 
   it.effect("an unknown task is put off with growing delay, then dead", () =>
-    run(({ wire }) =>
+    world(layer, ({ wire }) =>
       Effect.gen(function* () {
         yield* serve({ unknownTaskWindow: "2 minutes" })
         wire.calls.length = 0
@@ -168,7 +145,7 @@ describe.each(stores)("a deploy in progress: $store", ({ layer }) => {
   )
 
   it.effect("a worker that knows it takes it over", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const old = yield* serve()
         const handle = yield* New.enqueue()
@@ -181,7 +158,7 @@ describe.each(stores)("a deploy in progress: $store", ({ layer }) => {
   )
 
   it.effect("a newer payload waits for a newer worker; an older one is upgraded step by step", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         const V1 = Schema.Struct({ name: Schema.String })
         const V2 = Schema.Struct({ first: Schema.String, last: Schema.String })
@@ -223,7 +200,7 @@ describe.each(stores)("a deploy in progress: $store", ({ layer }) => {
     ["that makes something else", () => "text", /object/]
   ]
   it.effect.each(upgrades)("an upgrade $0: a dead letter", ([, upgrade, detail]) =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         class Second extends Task.make("job", {
           payload: { m: Schema.Number },
@@ -239,7 +216,7 @@ describe.each(stores)("a deploy in progress: $store", ({ layer }) => {
   )
 
   it.effect("a newer format is left to a newer worker, for the window", () =>
-    run(() =>
+    world(layer, () =>
       Effect.gen(function* () {
         yield* serve({ unknownTaskWindow: "1 minute" })
         const handle = yield* inject("25whatever")

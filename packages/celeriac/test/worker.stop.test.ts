@@ -6,41 +6,19 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { Broker } from "../src/Broker.ts"
-import type { EnqueueOptions } from "../src/Client.ts"
-import * as Task from "../src/Task.ts"
-import type { Typed } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
+import { counts, enqueue, Job, range, worker } from "./fixture.job.ts"
 import { elapsed, exitWithin, type Fate, pass, started, stores, turns, within, world } from "./fixture.ts"
-
-class Job extends Task.make("job", { payload: { n: Schema.Number }, success: Schema.Number }) {}
-
-const serve = (
-  handler: (n: number, context: Typed<never>) => Effect.Effect<number>,
-  options?: Partial<Worker.Options>
-) =>
-  started(
-    Worker.layer({ tasks: [Job], ...options }).pipe(Layer.provide(Job.toLayer(({ n }, context) => handler(n, context))))
-  )
-
-const enqueue = (count: number, options?: Omit<EnqueueOptions, "id">) =>
-  Job.enqueueAll(
-    Array.from({ length: count }, (_, n) => ({ n })),
-    options
-  )
-
-const counts = Effect.flatMap(Broker, (broker) => broker.counts("default"))
 
 describe.each(stores)("G11: $store", ({ layer }) => {
   it.effect("an idle worker stops at once", () =>
     world(layer, () =>
       Effect.gen(function* () {
-        const { stop } = yield* serve(Effect.succeed)
+        const { stop } = yield* worker(Effect.succeed)
         yield* within(0, stop)
-        yield* enqueue(1)
+        yield* enqueue([0])
         yield* pass("3 seconds", "1 second")
-        assert.strictEqual((yield* counts).queued, 1, "nobody takes it")
+        assert.strictEqual((yield* counts()).queued, 1, "nobody takes it")
       })
     )
   )
@@ -48,25 +26,25 @@ describe.each(stores)("G11: $store", ({ layer }) => {
   it.effect("no new claims; what has not started is back at once, uncounted, in its order; what runs ends", () =>
     world(layer, ({ wire }) =>
       Effect.gen(function* () {
-        const { stop } = yield* serve((n) => Effect.delay(Effect.succeed(n), "10 seconds"), {
+        const { stop } = yield* worker((n) => Effect.delay(Effect.succeed(n), "10 seconds"), {
           concurrency: 2,
           prefetch: 5
         })
-        const handles = yield* enqueue(20)
+        const handles = yield* enqueue(range(20))
         yield* pass("1 second")
-        assert.deepInclude(yield* counts, { active: 7, queued: 13 })
+        assert.deepInclude(yield* counts(), { active: 7, queued: 13 })
         const stopping = yield* Effect.forkChild(stop)
         yield* turns
-        assert.deepInclude(yield* counts, { active: 2, queued: 18 })
+        assert.deepInclude(yield* counts(), { active: 2, queued: 18 })
         wire.calls.length = 0
         yield* pass("8 seconds")
         assert.isUndefined(stopping.pollUnsafe(), "it waits for what runs")
         assert.strictEqual(wire.count("claim"), 0)
         yield* within("1100 millis", Fiber.join(stopping))
-        assert.deepInclude(yield* counts, { active: 0, queued: 18 })
+        assert.deepInclude(yield* counts(), { active: 0, queued: 18 })
         assert.strictEqual(yield* handles[1]!.await, 1)
         const seen: Array<readonly [number, number, number]> = []
-        yield* serve((n, { attempt, deliveries }) => Effect.sync(() => (seen.push([n, attempt, deliveries]), n)), {
+        yield* worker((n, { attempt, deliveries }) => Effect.sync(() => (seen.push([n, attempt, deliveries]), n)), {
           concurrency: 1
         })
         yield* turns
@@ -83,7 +61,7 @@ describe.each(stores)("G11: $store", ({ layer }) => {
     world(layer, ({ warnings }) =>
       Effect.gen(function* () {
         const finalized: Array<number> = []
-        const { stop } = yield* serve(
+        const { stop } = yield* worker(
           (n) =>
             Effect.onExit(Effect.never, (exit) =>
               Effect.delay(
@@ -96,16 +74,16 @@ describe.each(stores)("G11: $store", ({ layer }) => {
             ),
           { drainLimit: "10 seconds", concurrency: 3 }
         )
-        const handles = yield* enqueue(3, { retries: 0 })
+        const handles = yield* enqueue(range(3), { retries: 0 })
         yield* turns
         yield* within("12 seconds", stop)
         const end = yield* elapsed
         assert(end >= 11_000 && end <= 11_200, `after ${end} ms`)
         assert.deepStrictEqual(finalized, [2, 1, 0], "the last first: each goes to the head")
-        assert.deepInclude(yield* counts, { queued: 3, active: 0, dead: 0 })
+        assert.deepInclude(yield* counts(), { queued: 3, active: 0, dead: 0 })
         assert.isTrue(warnings().some((line) => line.includes("3 runs did not end within 10s")))
         const order: Array<number> = []
-        yield* serve((n, { attempt, deliveries }) =>
+        yield* worker((n, { attempt, deliveries }) =>
           Effect.sync(() => {
             assert.deepStrictEqual([attempt, deliveries], [1, 1])
             order.push(n)
@@ -124,11 +102,11 @@ describe.each(stores)("G11: $store", ({ layer }) => {
   it.effect("a handler that ignores the interruption does not hold it up beyond the grace", () =>
     world(layer, () =>
       Effect.gen(function* () {
-        const { stop } = yield* serve(() => Effect.uninterruptible(Effect.never), {
+        const { stop } = yield* worker(() => Effect.uninterruptible(Effect.never), {
           drainLimit: "2 seconds",
           grace: "3 seconds"
         })
-        const [handle] = yield* enqueue(1)
+        const [handle] = yield* enqueue([0])
         yield* turns
         yield* within("6500 millis", stop)
         assert.deepStrictEqual(yield* handle!.state, Option.some("queued"))
@@ -148,7 +126,7 @@ describe.each(stores)("G11: $store", ({ layer }) => {
             )
           )
         )
-        const handles = yield* enqueue(2)
+        const handles = yield* enqueue(range(2))
         yield* turns
         yield* within("6 seconds", stop)
         for (const handle of handles) assert.deepStrictEqual(yield* handle.state, Option.some("retrying"))
@@ -160,26 +138,26 @@ describe.each(stores)("G11: $store", ({ layer }) => {
     world(layer, ({ wire }) =>
       Effect.gen(function* () {
         let runs = 0
-        const { stop } = yield* serve(
+        const { stop } = yield* worker(
           (n) => (n === 0 ? Effect.delay(Effect.succeed(n), "20 seconds") : Effect.sync(() => ++runs)),
           { concurrency: 5, visibilityTimeout: "3 seconds" }
         )
-        yield* enqueue(1)
+        yield* enqueue([0])
         yield* turns
         // the broker carries the claim out, and its reply does not come; the worker learns of it when it stops already
         wire.fate = ({ step }) => (step === "claim" ? "lost reply" : step === "renew" ? "refused" : "carried out")
         yield* Job.enqueue({ n: 1 })
         yield* turns
-        assert.deepInclude(yield* counts, { active: 2 })
+        assert.deepInclude(yield* counts(), { active: 2 })
         const stopping = yield* Effect.forkChild(stop)
         yield* turns
         wire.mend()
         yield* pass("10 seconds")
-        assert.deepInclude(yield* counts, { queued: 1, active: 1 }, "and gives it back")
+        assert.deepInclude(yield* counts(), { queued: 1, active: 1 }, "and gives it back")
         assert.strictEqual(runs, 0, "no start while it stops")
         yield* within("15 seconds", Fiber.join(stopping))
         assert.strictEqual(runs, 0)
-        assert.deepInclude(yield* counts, { queued: 1, active: 0 })
+        assert.deepInclude(yield* counts(), { queued: 1, active: 0 })
       })
     )
   )
@@ -193,10 +171,10 @@ describe.each(stores)("G11: $store", ({ layer }) => {
             runs++
             return Effect.delay(Effect.succeed(n), "20 seconds")
           })
-        const first = yield* serve(long, { visibilityTimeout: "2 seconds" })
-        const [handle] = yield* enqueue(1)
+        const first = yield* worker(long, { visibilityTimeout: "2 seconds" })
+        const [handle] = yield* enqueue([0])
         yield* turns
-        yield* serve(long, { visibilityTimeout: "2 seconds" })
+        yield* worker(long, { visibilityTimeout: "2 seconds" })
         yield* within("22 seconds", first.stop)
         assert.strictEqual(yield* within("1 second", handle!.await), 0)
         assert.strictEqual(runs, 1)
@@ -209,20 +187,20 @@ describe.each(stores)("G11: $store", ({ layer }) => {
     (fate) =>
       world(layer, ({ wire }) =>
         Effect.gen(function* () {
-          const { stop } = yield* serve((n) => Effect.delay(Effect.succeed(n), "1 second"), {
+          const { stop } = yield* worker((n) => Effect.delay(Effect.succeed(n), "1 second"), {
             name: "w",
             concurrency: 2,
             prefetch: 3,
             drainLimit: "5 seconds",
             visibilityTimeout: "10 seconds"
           })
-          const handles = yield* enqueue(5)
+          const handles = yield* enqueue(range(5))
           yield* turns
           wire.fate = ({ connection, step }) =>
             connection.startsWith("w-") || step === "commit" ? fate : "carried out"
           yield* within("15 seconds", stop)
           wire.mend()
-          yield* serve((n) => Effect.succeed(n))
+          yield* worker((n) => Effect.succeed(n))
           const ends = yield* within(
             "20 seconds",
             Effect.forEach(handles, (handle) => handle.await)
@@ -237,11 +215,11 @@ describe.each(stores)("G11: $store", ({ layer }) => {
       Effect.gen(function* () {
         const runs: Array<number> = []
         const handler = (n: number) => Effect.suspend(() => (runs.push(n), Effect.never))
-        const { stop } = yield* serve(handler, { concurrency: 1, prefetch: 1, drainLimit: "1 second" })
-        const [ran, waited] = yield* enqueue(2, { ack: "early" })
+        const { stop } = yield* worker(handler, { concurrency: 1, prefetch: 1, drainLimit: "1 second" })
+        const [ran, waited] = yield* enqueue(range(2), { ack: "early" })
         yield* turns
         yield* within("2 seconds", stop)
-        const second = yield* serve(handler, { drainLimit: 0 })
+        const second = yield* worker(handler, { drainLimit: 0 })
         yield* pass("1 second")
         assert.deepStrictEqual(runs, [0, 1])
         const exit = yield* exitWithin(0, ran!.await)

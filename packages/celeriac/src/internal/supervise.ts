@@ -16,6 +16,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { Scope } from "effect/Scope"
+import { monotonic } from "./monotonic.ts"
 
 /** 100 ms, doubled up to 5 s, each 20 % more or less, without end. */
 const defaultRestart: Schedule.Schedule<unknown> = Schedule.jittered(
@@ -63,11 +64,12 @@ const restarting = Effect.fnUntraced(function* <A, E, R>(
 ) {
   let next = yield* Schedule.toStep(restart)
   while (true) {
-    const startedAt = yield* Clock.currentTimeMillis
+    const startedAt = yield* monotonic
     // not reached when the scope closes: then this fiber is interrupted as well
     const exit = yield* Effect.exit(loop)
+    if ((yield* monotonic) - startedAt >= healthyAfter) next = yield* Schedule.toStep(restart)
+    // a schedule may go by the time of day
     const now = yield* Clock.currentTimeMillis
-    if (now - startedAt >= healthyAfter) next = yield* Schedule.toStep(restart)
     const step = yield* Pull.catchDone(next(now, undefined), () => Effect.undefined)
     if (step === undefined) return yield* report(exit, "and is not started again")
     const [, delay] = step

@@ -17,12 +17,13 @@ export class Prefetch {
     this.ends++
   }
 
+  /** `now` in milliseconds, by a clock that may be set. */
   target(now: number): number {
     if (this.fixed !== "auto") return this.fixed
     const span = now - this.since
-    if (span >= window) {
-      // a long silence says nothing about the rate to come
-      this.rate = span > 20 * window ? 0 : this.ends / span
+    if (span < 0 || span >= window) {
+      // neither a long silence nor a clock that was set back says anything about the rate to come
+      this.rate = span < 0 || span > silence ? 0 : this.ends / span
       this.since = now
       this.ends = 0
     }
@@ -32,6 +33,7 @@ export class Prefetch {
 
 /** Milliseconds. */
 const window = 20
+const silence = 400
 const ahead = 50
 
 const most = 1000
