@@ -94,7 +94,8 @@ export const make = (options: {
     exclusive.withPermit(
       Effect.map(consumer.claim({ queue: source.name, count, bytes, ...(alone && { alone: true }) }), (claim) => {
         // a worker that has given up its lease starts nothing: it finds them when it is registered again
-        if (registered.isOpen()) runs.accept(claim.deliveries)
+        if (registered.isOpen()) runs.hold(claim.deliveries)
+        if (alone) runs.pump()
         return claim
       })
     )
@@ -115,7 +116,10 @@ export const make = (options: {
     const patience = claimed.lookIn ?? (500 + (yield* Random.next) * 1000) * Math.max(1, claimed.idle)
     // whole milliseconds: a clock that is read with other fractions than it sleeps would be a hair too early, again and again
     source.lookAt = now + Math.ceil(Math.min(patience, claimed.dueIn ?? Infinity))
-    if (claimed.suspect) yield* claimAlone(source)
+    if (claimed.suspect) {
+      runs.pump()
+      yield* claimAlone(source)
+    }
   })
 
   /** Nothing is held any more. Looked at twice: what was lost and claimed again comes when its first run has gone. */
@@ -156,6 +160,8 @@ export const make = (options: {
     source.woken = true
   })
 
+  const start = Effect.sync(() => runs.pump())
+
   const step = Effect.gen(function* () {
     yield* registered.await
     stirred.closeUnsafe()
@@ -163,17 +169,18 @@ export const make = (options: {
     const count = Math.min(runs.room(), largestClaim)
     const source = next(now, count <= 0)
     if (source !== undefined) {
-      yield* claimFrom(source, Math.max(0, count)).pipe(
-        Effect.tapError(() =>
-          Effect.sync(() => {
-            source.woken = true
-            onDoubt()
-          })
-        )
+      const claiming = Effect.tapError(claimFrom(source, Math.max(0, count)), () =>
+        Effect.sync(() => {
+          source.woken = true
+          onDoubt()
+        })
       )
+      // what came last is started while the next claim is under way
+      yield* Effect.all([claiming, start], { concurrency: "unbounded", discard: true })
       // long backlogs of handlers that never wait must let timers and sockets have their turn
       return yield* Effect.yieldNow
     }
+    yield* start
     const soonest = Math.min(...sources.map(({ lookAt }) => lookAt))
     yield* Effect.timeoutOption(stirred.await, soonest - now)
   })

@@ -105,16 +105,18 @@ export class Holdings {
     this.prefetch.ended()
   }
 
-  /** How many more deliveries are wanted. `now` in milliseconds. */
+  /** How many more deliveries are wanted. `now` in milliseconds. What has a slot counts as started. */
   room(now: number): number {
     const { concurrency, maxBytes } = this.settings
     if (this.bytes >= maxBytes && this.count > 0) return 0
     const ready = this.prefetch.target(now)
+    const started = Math.min(concurrency, this.running + this.backlog)
+    const beyond = this.running + this.backlog - started
     // in batches: not before half of what is held ready has been used up
-    if (2 * this.backlog > ready) return 0
+    if (2 * beyond > ready) return 0
     // what waits for its settle counts only when the broker does not keep up
     const settling = Math.max(0, this.count - this.running - this.backlog - mostSettling)
-    return concurrency + ready - this.running - this.backlog - settling
+    return concurrency + ready - started - beyond - settling
   }
 
   /** How many more bytes. */

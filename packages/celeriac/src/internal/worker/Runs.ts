@@ -115,7 +115,15 @@ export class Runs {
     return { running: holdings.running, settling: holdings.count - holdings.running, abandoned }
   }
 
+  /** Holds them, and starts as many as there are slots. */
   accept(deliveries: ReadonlyArray<Delivery>): void {
+    this.hold(deliveries)
+    this.pump()
+    this.noticeRoom()
+  }
+
+  /** Holds them; `pump` starts them. */
+  hold(deliveries: ReadonlyArray<Delivery>): void {
     const late: Array<Held> = []
     for (const delivery of deliveries) {
       const known = this.holdings.get(delivery)
@@ -129,7 +137,6 @@ export class Runs {
       else late.push(held)
     }
     this.release(late)
-    this.pump()
   }
 
   /** Stops one message, waiting or running. */
@@ -172,14 +179,14 @@ export class Runs {
     }
   }
 
-  private pump(): void {
+  /** Starts what waits, as far as there are slots. */
+  pump(): void {
     if (this.pumping) return
     this.pumping = true
     for (let held = this.holdings.dequeue(); held !== undefined; held = this.holdings.dequeue()) {
       if (held.phase === "waiting") this.start(held)
     }
     this.pumping = false
-    this.noticeRoom()
   }
 
   private start(held: Held): void {
@@ -210,6 +217,7 @@ export class Runs {
         this.leave(held)
         this.settleRecorded(held, value)
         this.pump()
+        this.noticeRoom()
       })
     )
   }
@@ -218,6 +226,7 @@ export class Runs {
     this.leave(held)
     this.settle(held, outcome)
     this.pump()
+    this.noticeRoom()
   }
 
   /** Its slot is free. */
