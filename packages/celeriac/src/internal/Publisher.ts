@@ -1,4 +1,5 @@
 /** Sends messages in batches, again when a reply was lost, until the broker has answered or the time is up. */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -9,7 +10,7 @@ import { Defaults } from "../Defaults.ts"
 import { BrokerFull, BrokerUnavailable, EnqueueError } from "../EnqueueError.ts"
 import * as TaskId from "../TaskId.ts"
 import * as Coalescer from "./Coalescer.ts"
-import { monotonic } from "./monotonic.ts"
+import { monotonic, monotonicUnsafe } from "./monotonic.ts"
 
 /** Messages of one call: they stay together, and share the fate of their batch. */
 interface Call {
@@ -30,6 +31,7 @@ export const make = Effect.gen(function* () {
   const broker = yield* Broker
   const { publishBuffer, publishTimeout } = yield* Defaults
   const name = yield* TaskId.make
+  const clock = yield* Clock.Clock
   const timeout = Duration.toMillis(publishTimeout)
   let sequence = 0
   /** Batches under way, and how many of them are sent again. */
@@ -89,14 +91,13 @@ export const make = Effect.gen(function* () {
       })
   })
 
-  const submit = (messages: ReadonlyArray<Publication>) =>
+  const submit = (messages: ReadonlyArray<Publication>): Effect.Effect<ReadonlyArray<Receipt>, EnqueueError> =>
     Effect.mapError(
-      Effect.flatten(Effect.flatMap(monotonic, (submittedAt) => coalescer.submit({ messages, submittedAt }))),
+      Effect.flatten(Effect.suspend(() => coalescer.submit({ messages, submittedAt: monotonicUnsafe(clock) }))),
       (error) => new EnqueueError({ reason: reasonOf(error), ids: messages.map(({ id }) => id) })
     )
 
-  const publish = Effect.fnUntraced(function* (messages: ReadonlyArray<Publication>) {
-    if (messages.length <= batchSize) return messages.length === 0 ? [] : yield* submit(messages)
+  const inParts = Effect.fnUntraced(function* (messages: ReadonlyArray<Publication>) {
     const receipts: Array<Receipt> = []
     // each part has its own time: as long as parts get through, the broker is not away
     for (let at = 0; at < messages.length; at += batchSize) {
@@ -107,6 +108,11 @@ export const make = Effect.gen(function* () {
     }
     return receipts
   })
+
+  const publish = (messages: ReadonlyArray<Publication>): Effect.Effect<ReadonlyArray<Receipt>, EnqueueError> => {
+    if (messages.length === 0) return Effect.succeed([])
+    return messages.length <= batchSize ? submit(messages) : inParts(messages)
+  }
 
   return { publish }
 })

@@ -7,9 +7,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
-import type { Publication } from "../Broker.ts"
+import type { Publication, Receipt } from "../Broker.ts"
 import { Client, type EnqueueOptions } from "../Client.ts"
-import { Defaults } from "../Defaults.ts"
+import { Defaults, type Priority } from "../Defaults.ts"
 import { Duplicate, EnqueueError, InvalidPayload, InvalidTask, TooLarge } from "../EnqueueError.ts"
 import * as Message from "../Message.ts"
 import * as Router from "../Router.ts"
@@ -19,6 +19,7 @@ import * as TaskId from "../TaskId.ts"
 import * as TimeLimit from "../TimeLimit.ts"
 import * as Options from "./callOptions.ts"
 import { Handle } from "./handle.ts"
+import { andThen, immediate } from "./immediate.ts"
 import { shown } from "./misuse.ts"
 import { printed } from "./payload.ts"
 import * as Telemetry from "./Telemetry.ts"
@@ -37,8 +38,16 @@ interface Draft {
   readonly placing: Pick<Publication, "delay" | "at" | "checked">
 }
 
-export const one = (task: AnyWithProps, payload: unknown, options: EnqueueOptions = {}) =>
-  Effect.map(all([{ task, payload, options }]), ([handle]) => handle!)
+export const one = (
+  task: AnyWithProps,
+  payload: unknown,
+  options: EnqueueOptions = {}
+): Effect.Effect<Handle, EnqueueError, Client> =>
+  Effect.contextWith((context: Context.Context<Client>) =>
+    andThen(draft({ task, payload, options }, context, Options.known.enqueue), (draft) =>
+      Effect.map(send([draft], context), ([handle]) => handle!)
+    )
+  )
 
 /** Payloads of one task. They are taken at once: an iterator could not be asked a second time. */
 export const allOf = (task: AnyWithProps, payloads: Iterable<unknown>, options: EnqueueOptions = {}) => {
@@ -58,46 +67,56 @@ const iterable = (payloads: Iterable<unknown>): Iterable<unknown> => {
 }
 
 export const all = Effect.fnUntraced(function* (calls: ReadonlyArray<Call>) {
-  const client = yield* Client
-  const context = yield* Effect.context<never>()
+  const context = yield* Effect.context<Client>()
   const drafts: Array<Draft> = []
-  for (const call of calls) drafts.push(yield* draft(call, context, Options.known.enqueue))
-  return yield* send(drafts, client, context)
+  let form: Form | undefined
+  for (const { options, payload, task } of calls) {
+    if (form?.task !== task || form.options !== options) {
+      form = yield* formOf(task, options, context, Options.known.enqueue)
+    }
+    const made = draftOf(form, payload, context)
+    const exit = immediate(made)
+    drafts.push(exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* made)
+  }
+  return yield* send(drafts, context)
 })
 
 /** Sends what was checked. */
-const send = Effect.fnUntraced(function* (
+const send = (
   drafts: ReadonlyArray<Draft>,
-  client: Client["Service"],
-  context: Context.Context<never>
-) {
+  context: Context.Context<Client>
+): Effect.Effect<ReadonlyArray<Handle>, EnqueueError> => {
+  const client = Context.get(context, Client)
   const messages = drafts.map(({ message }) => message)
-  const receipts = yield* Telemetry.sending(context, messages, (trace) =>
-    Effect.flatMap(publications(drafts, trace, context), client.publish)
+  const sending = Telemetry.sending(context, messages, (trace) =>
+    andThen(publications(drafts, trace, context), client.publish)
   )
-  const first = messages[receipts.findIndex((receipt) => receipt !== "accepted")]
-  if (first !== undefined) {
-    const { id, queue } = first
-    const told = messages.map(({ id, queue }, index) => ({ id, queue, accepted: receipts[index] === "accepted" }))
-    return yield* new EnqueueError({
-      reason: new Duplicate({ id, queue, receipts: told }),
-      ids: messages.map(({ id }) => id)
-    })
-  }
-  return drafts.map(({ message: { id, queue }, task }) => new Handle(task, { id, queue }, client, context))
-})
+  return Effect.flatMap(sending, (receipts) => {
+    const first = messages[receipts.findIndex((receipt) => receipt !== "accepted")]
+    return first === undefined
+      ? Effect.succeed(drafts.map(({ message, task }) => new Handle(task, message, client, context)))
+      : Effect.fail(duplicate(first, messages, receipts))
+  })
+}
+
+const duplicate = (
+  { id, queue }: Message.Message,
+  messages: ReadonlyArray<Message.Message>,
+  receipts: ReadonlyArray<Receipt>
+): EnqueueError => {
+  const told = messages.map(({ id, queue }, index) => ({ id, queue, accepted: receipts[index] === "accepted" }))
+  return new EnqueueError({ reason: new Duplicate({ id, queue, receipts: told }), ids: messages.map(({ id }) => id) })
+}
 
 export const execute = Effect.fnUntraced(function* (
   task: AnyWithProps,
   payload: unknown,
   options: ExecuteOptions = {}
 ) {
-  const client = yield* Client
-  const context = yield* Effect.context<never>()
-  const checkedCall = yield* draft({ task, payload, options }, context, Options.known.execute)
-  const { id, queue } = checkedCall.message
-  const handle = new Handle(task, { id, queue }, client, context)
-  const sent = Effect.as(send([checkedCall], client, context), handle)
+  const context = yield* Effect.context<Client>()
+  const checked = yield* draft({ task, payload, options }, context, Options.known.execute)
+  const handle = new Handle(task, checked.message, Context.get(context, Client), context)
+  const sent = Effect.as(send([checked], context), handle)
   if (options.onInterrupt === "detach") return yield* Effect.flatMap(sent, ({ await: end }) => end)
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.forkDetach(Effect.interruptible(sent)), (sending) =>
@@ -152,61 +171,102 @@ export const handle = Effect.fnUntraced(function* (task: AnyWithProps, id: strin
   return new Handle(task, { id, queue: queue ?? routed ?? task.options.queue ?? defaults.queue }, client, context)
 })
 
-const noTimes: Options.Times = { delay: undefined, at: undefined, expiresAt: undefined, resultTtl: undefined }
+/** What all calls of a task with the same options have in common, checked. */
+interface Form {
+  readonly task: AnyWithProps
+  readonly options: EnqueueOptions
+  /** Where nothing else is said. */
+  readonly queue: string
+  readonly priority: Priority
+  readonly times: Options.Times
+  readonly limits: ReturnType<typeof TimeLimit.encode>
+  readonly caller: TaskContext["Service"] | undefined
+}
+
+const noTimes: Effect.Effect<Options.Times> = Effect.succeed({
+  delay: undefined,
+  at: undefined,
+  expiresAt: undefined,
+  resultTtl: undefined
+})
+
+const formOf = (
+  task: AnyWithProps,
+  options: EnqueueOptions,
+  context: Context.Context<never>,
+  known: Readonly<Record<string, true>>
+): Effect.Effect<Form, EnqueueError> => {
+  const problems = task["~problems"]()
+  if (problems.length > 0) {
+    return Effect.fail(new EnqueueError({ reason: new InvalidTask({ task: task._tag, problems }), ids: [] }))
+  }
+  return andThen(Options.areOptions(options, known), () => {
+    const defaults = Context.get(context, Defaults)
+    const queue = options.queue ?? task.options.queue ?? defaults.queue
+    const asked = options.priority ?? task.options.priority ?? defaults.priority
+    const times = Options.haveTimes(task, options) ? Options.timesOf(task, options, nowIn(context)) : noTimes
+    return andThen(Options.checked(task, options, queue, asked), (priority) =>
+      andThen(times, (times) => {
+        const limits = TimeLimit.encode(options)
+        return Effect.succeed({ task, options, queue, priority, times, limits, caller: callerIn(context) })
+      })
+    )
+  })
+}
+
+const callerIn = (context: Context.Context<never>) => Context.getOrUndefined(context, TaskContext)
+
+/** A clock may count fractions, a message does not. */
+const nowIn = (context: Context.Context<never>): number =>
+  Math.floor(Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
 
 /** Checks a call. */
-const draft = Effect.fnUntraced(function* (
+const draft = (
   { options, payload, task }: Call,
   context: Context.Context<never>,
   known: Readonly<Record<string, true>>
-) {
-  const problems = task["~problems"]()
-  if (problems.length > 0) {
-    return yield* new EnqueueError({ reason: new InvalidTask({ task: task._tag, problems }), ids: [] })
-  }
-  yield* Options.areOptions(options, known)
-  const defaults = Context.get(context, Defaults)
-  // a clock may count fractions, a message does not
-  const now = Math.floor(Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
-  const { encoded, value } = yield* checked(task, payload)
-  const route = yield* Effect.mapError(
-    Effect.fromResult(Router.routeWith(Context.get(context, Router.Router), { task: task._tag, payload: value })),
-    (error) => Options.refused("Router", error.message)
-  )
-  const queue = options.queue ?? route?.queue ?? task.options.queue ?? defaults.queue
-  const priority = yield* Options.checked(
-    task,
-    options,
-    queue,
-    options.priority ?? route?.priority ?? task.options.priority ?? defaults.priority
-  )
-  const { at, delay, expiresAt, resultTtl } = Options.haveTimes(task, options)
-    ? yield* Options.timesOf(task, options, now)
-    : noTimes
-  const caller = Context.getOrUndefined(context, TaskContext)
+): Effect.Effect<Draft, EnqueueError> =>
+  andThen(formOf(task, options, context, known), (form) => draftOf(form, payload, context))
+
+/** One message by the form: nearly always done at once. */
+const draftOf = (form: Form, payload: unknown, context: Context.Context<never>): Effect.Effect<Draft, EnqueueError> =>
+  andThen(coded(form.task, payload), (coded) => fillIn(form, coded, context))
+
+const fillIn = (
+  { caller, limits, options, priority, queue, task, times }: Form,
+  { encoded, value }: Coded,
+  context: Context.Context<never>
+): Effect.Effect<Draft, EnqueueError> => {
+  const routed = Router.routeWith(Context.get(context, Router.Router), { task: task._tag, payload: value })
+  if (Result.isFailure(routed)) return Effect.fail(Options.refused("Router", routed.failure.message))
+  const route = routed.success
+  const asked = route?.priority
+  const now = nowIn(context)
   const id = options.id ?? Context.get(context, TaskId.Generator).next(now)
   const message: Message.Message = {
     id,
-    queue,
+    // what the call says counts before the route, the route before the task
+    queue: options.queue ?? route?.queue ?? queue,
     task: task._tag,
-    priority,
+    priority: options.priority === undefined && asked !== undefined && Options.isPriority(asked) ? asked : priority,
     payload: encoded === null ? undefined : encoded,
     payloadVersion: task.options.version === 1 ? undefined : task.options.version,
     ownId: options.id !== undefined && TaskId.isGenerated(id) ? true : undefined,
     // the time in an id runs ahead of a clock that went back (tests begin at 0 again and again)
     enqueuedAt: TaskId.timeOf(id) === now ? undefined : now,
-    ...TimeLimit.encode(options),
+    ...limits,
     retries: options.retries,
-    expiresAt,
-    resultTtl,
+    expiresAt: times.expiresAt,
+    resultTtl: times.resultTtl,
     ignoreResult: options.ignoreResult,
     ack: options.ack,
     parentId: caller?.id,
     rootId: caller?.rootId,
     headers: options.headers
   }
-  return { task, message, placing: { delay, at, checked: options.id !== undefined } } satisfies Draft
-})
+  const placing = { delay: times.delay, at: times.at, checked: options.id !== undefined }
+  return Effect.succeed({ task, message, placing })
+}
 
 /** Writes the messages: all of them, or none when one is too large. */
 const publications = (
@@ -215,30 +275,52 @@ const publications = (
   context: Context.Context<never>
 ): Effect.Effect<ReadonlyArray<Publication>, EnqueueError> => {
   const limit = Context.get(context, Defaults).maxMessageSize
-  return Effect.forEach(drafts, ({ message, placing }) => {
+  const written: Array<Publication> = []
+  for (const { message, placing } of drafts) {
     const { expiresAt, id, queue, task } = message
-    return Effect.try({
-      try: () => Message.encode(trace.traceparent === undefined ? message : { ...message, ...trace }),
+    let wire: string
+    try {
+      wire = Message.encode(trace.traceparent === undefined ? message : { ...message, ...trace })
+    } catch (thrown) {
       // a schema that checks nothing let a value pass that has no JSON
-      catch: (thrown) => new EnqueueError({ reason: new InvalidPayload({ task, issue: printed(thrown) }), ids: [] })
-    }).pipe(
-      Effect.flatMap((wire) =>
-        wire.length <= limit
-          ? Effect.succeed({ id, queue, wire, expiresAt, ...placing })
-          : Effect.fail(new EnqueueError({ reason: new TooLarge({ task, size: wire.length, limit }), ids: [] }))
-      )
-    )
-  })
+      return Effect.fail(new EnqueueError({ reason: new InvalidPayload({ task, issue: printed(thrown) }), ids: [] }))
+    }
+    if (wire.length > limit) {
+      return Effect.fail(new EnqueueError({ reason: new TooLarge({ task, size: wire.length, limit }), ids: [] }))
+    }
+    written.push({ id, queue, wire, expiresAt, ...placing })
+  }
+  return Effect.succeed(written)
 }
 
-/** The payload as it is and encoded. A getter or a codec that throws is a misfit like others. */
-const checked = (task: AnyWithProps, payload: unknown) =>
+/** A payload as it is and encoded. */
+interface Coded {
+  readonly value: unknown
+  readonly encoded: unknown
+}
+
+/** Nearly always done at once, and then an `Exit`. */
+const coded = (task: AnyWithProps, payload: unknown): Effect.Effect<Coded, EnqueueError> => {
+  try {
+    // `enqueue` of a task without payload is called without an argument; what the caller gave is checked here
+    const made = immediate(task.payloadSchema.makeEffect(payload as never))
+    if (made !== undefined && Exit.isSuccess(made)) {
+      const encoded = immediate(task["~codecs"]().payload.encode(made.value))
+      if (encoded !== undefined && Exit.isSuccess(encoded)) {
+        return Exit.succeed({ value: made.value, encoded: encoded.value })
+      }
+    }
+  } catch {
+    // told below
+  }
+  return codedSlowly(task, payload)
+}
+
+/** Schemas that wait, and misfits: a getter or a codec that throws is one like others. */
+const codedSlowly = (task: AnyWithProps, payload: unknown) =>
   Effect.suspend(() =>
-    Effect.flatMap(
-      // `enqueue` of a task without payload is called without an argument; what the caller gave is checked here
-      Effect.mapError(task.payloadSchema.makeEffect(payload as never), formatIssue),
-      (value) =>
-        Effect.map(Effect.mapError(task["~codecs"]().payload.encode(value), printed), (encoded) => ({ encoded, value }))
+    Effect.flatMap(Effect.mapError(task.payloadSchema.makeEffect(payload as never), formatIssue), (value) =>
+      Effect.map(Effect.mapError(task["~codecs"]().payload.encode(value), printed), (encoded) => ({ encoded, value }))
     )
   ).pipe(
     Effect.catchDefect((defect) => Effect.fail(printed(defect))),
