@@ -1,9 +1,11 @@
 /** `npm run bench -- <name> [arguments]`: runs one of the benchmarks in this folder. */
 import { Console, Effect } from "effect"
 import * as Memory from "./memory.ts"
+import * as Redis from "./redis/main.ts"
 
 const benchmarks: Readonly<Record<string, (...numbers: ReadonlyArray<number>) => Effect.Effect<void, unknown>>> = {
-  memory: Memory.main
+  memory: Memory.main,
+  redis: Redis.main
 }
 
 const [name = "memory", ...rest] = process.argv.slice(2)

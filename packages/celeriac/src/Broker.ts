@@ -198,8 +198,8 @@ export interface Claim {
   /** Idle consumers of the queue, this one included: the more there are, the less often each needs to look by itself. */
   readonly idle: number
   /**
-   * Milliseconds until this consumer should look by itself at the latest, as pushes may be lost. `undefined`: 500 to 1500,
-   * times `idle`. A driver that loses none can say more.
+   * Milliseconds until this consumer should look by itself at the latest, as pushes may be lost. `undefined`: 1000 to 2000,
+   * times `idle`, times the queues of its worker. A driver that loses none can say more.
    */
   readonly lookIn?: number | undefined
   /**

@@ -2,8 +2,9 @@
  * Claims messages: from queues that may have some, in strict order or by weight, while there is room.
  *
  * A queue is left alone after a claim that came back short, until the broker wakes this worker, a scheduled message falls
- * due, or the time for a look by itself has come: the more workers are idle, the more rarely each looks. A worker that is
- * woken while it is full passes the wake on.
+ * due, or the time for a look by itself has come, which repairs what a lost push has left behind. The more workers are idle
+ * and the more queues it has, the more rarely each looks: all together once in one to two seconds. A worker that is woken
+ * while it is full passes the wake on.
  */
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
@@ -113,7 +114,7 @@ export const make = (options: {
     }
     source.more = given >= count || claimed.deliveries.reduce((sum, { wire }) => sum + wire.length, 0) >= bytes
     const now = yield* monotonic
-    const patience = claimed.lookIn ?? (500 + (yield* Random.next) * 1000) * Math.max(1, claimed.idle)
+    const patience = claimed.lookIn ?? (1000 + (yield* Random.next) * 1000) * sources.length * Math.max(1, claimed.idle)
     // whole milliseconds: a clock that is read with other fractions than it sleeps would be a hair too early, again and again
     source.lookAt = now + Math.ceil(Math.min(patience, claimed.dueIn ?? Infinity))
     if (claimed.suspect) {
