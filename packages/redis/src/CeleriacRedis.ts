@@ -116,12 +116,31 @@ export const layer = (
  *
  * ```ts nocheck
  * CeleriacRedis.layerConfig({ url: Config.Redacted("REDIS_URL") })
+ * CeleriacRedis.layerConfig({
+ *   broker: { url: Config.Redacted("BROKER_URL") },
+ *   resultBackend: { url: Config.Redacted("RESULT_BACKEND_URL") }
+ * })
  * ```
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerConfig = (
-  options: Config.Wrap<RedisServer.Options>
+  options:
+    | Config.Wrap<RedisServer.Options>
+    | {
+        readonly broker: Config.Wrap<RedisServer.Options>
+        readonly resultBackend?: Config.Wrap<RedisServer.Options> | undefined
+      }
 ): Layer.Layer<Client.Client | Broker | ResultBackend | Notifier.Notifier, RedisError | Config.ConfigError> =>
-  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
+  Layer.unwrap(Effect.map("broker" in options ? serversOf(options) : Config.unwrap(options), layer))
+
+const serversOf = (servers: {
+  readonly broker: Config.Wrap<RedisServer.Options>
+  readonly resultBackend?: Config.Wrap<RedisServer.Options> | undefined
+}) =>
+  Config.all({
+    broker: Config.unwrap(servers.broker),
+    resultBackend:
+      servers.resultBackend === undefined ? Config.succeed(undefined) : Config.unwrap(servers.resultBackend)
+  })

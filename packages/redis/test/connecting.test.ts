@@ -1,7 +1,8 @@
-import { createServer } from "node:net"
 /** What a layer says when it cannot be built, and what becomes of one whose server goes away. */
+import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Broker } from "celeriac/Broker"
+import { ResultBackend } from "celeriac/ResultBackend"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -51,6 +52,11 @@ describe("a layer that cannot be built", () => {
     ["a database that is no number", { url: "redis://localhost/mail" }, /database that is no number/],
     ["a URL of something else", { url: "http://localhost" }, /begins with http:/],
     ["a URL that is none", { url: "localhost" }, /cannot be read/],
+    ["a URL that is encoded wrongly", { url: "redis://user:50%@localhost" }, /"%25" for the sign itself/],
+    // @ts-expect-error programs without types can give anything
+    ["a time-out that is none", { commandTimeout: "soon" }, /commandTimeout must be .* "5 seconds"/],
+    ["a time-out of another type", { connectTimeout: {} }, /connectTimeout must be/],
+    ["a time-out without end", { commandTimeout: Infinity }, /commandTimeout must be a finite/],
     ["a prefix with odd characters", { prefix: "a b" }, /prefix must be/],
     ["one connection", { maxConnections: 1 }, /maxConnections must be/],
     ["a time-out of nothing", { commandTimeout: 0 }, /commandTimeout must be/]
@@ -126,6 +132,28 @@ describe("a layer", () => {
       )
       assert.match(location, /\/0\/configured$/)
     })
+  )
+
+  it.live("takes the options of two servers from the configuration", () =>
+    Effect.gen(function* () {
+      const layer = CeleriacRedis.layerConfig({
+        broker: { url: Config.String("BROKER"), prefix: Config.succeed("two") },
+        resultBackend: { url: Config.String("RESULTS"), prefix: Config.succeed("two") }
+      })
+      const given = ConfigProvider.fromEnvRecord({ BROKER: url, RESULTS: `${url}/1` })
+      const places = Effect.gen(function* () {
+        return [(yield* Broker).location, (yield* ResultBackend).location]
+      })
+      const [messages, results] = yield* Effect.provide(places, Layer.provide(layer, ConfigProvider.layer(given)))
+      assert.match(messages!, /\/0\/two$/)
+      assert.match(results!, /\/1\/two$/)
+    })
+  )
+
+  it.live("keeps results beside the messages when no place is named for them", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* ResultBackend).location, (yield* Broker).location)
+    }).pipe(Effect.provide(CeleriacRedis.layerServer({ broker: { url, prefix: prefix() } })))
   )
 
   it.live("has no more connections than it may", () =>

@@ -11,7 +11,9 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { inject } from "vitest"
+import * as Semaphore from "effect/Semaphore"
+import { Redis } from "ioredis"
+import { afterAll, inject } from "vitest"
 import * as CeleriacRedis from "../src/CeleriacRedis.ts"
 
 class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", { limit: Schema.Number }) {}
@@ -31,6 +33,10 @@ class Flaky extends Task.make("flaky", {
 
 const url = inject("redisUrl")
 let prefixes = 0
+
+/** For whoever looks on. */
+const redis = new Redis(url)
+afterAll(() => redis.disconnect())
 
 const stores = [
   { store: "one server", layer: (prefix: string) => CeleriacRedis.layer({ url, prefix }) },
@@ -73,56 +79,81 @@ describe.each(stores)("on $store", ({ layer }) => {
     )
   )
 
-  it.live("a thousand handles are awaited at once", () =>
-    world(
-      Effect.gen(function* () {
-        yield* started(Worker.layer({ tasks: [Square], concurrency: 100 }).pipe(Layer.provide(SquareLive)))
-        const handles = yield* Square.enqueueAll(Array.from({ length: 1000 }, (_, n) => ({ n: n % 10 })))
-        const results = yield* Effect.forEach(handles, (handle) => handle.await, { concurrency: "unbounded" })
-        assert.deepStrictEqual(
-          results,
-          Array.from({ length: 1000 }, (_, n) => (n % 10) ** 2)
-        )
-      })
-    )
+  it.live(
+    "ten thousand handles are awaited at once, over one subscription",
+    () =>
+      world(
+        Effect.gen(function* () {
+          const handles = yield* Square.enqueueAll(Array.from({ length: 10_000 }, (_, n) => ({ n: n % 10 })))
+          const waiting = yield* Effect.forkChild(
+            Effect.forEach(handles, (handle) => handle.await, { concurrency: "unbounded" })
+          )
+          yield* started(Worker.layer({ tasks: [Square], concurrency: 100 }).pipe(Layer.provide(SquareLive)))
+          assert.deepStrictEqual(
+            yield* Fiber.join(waiting),
+            Array.from({ length: 10_000 }, (_, n) => (n % 10) ** 2)
+          )
+          const channels = yield* Effect.promise(() => redis.pubsub("CHANNELS", `end-${prefixes}/0:reply:*`))
+          assert.lengthOf(channels, 1)
+        })
+      ),
+    20_000
   )
 
-  it.live("the state of a retry survives the only worker", () =>
+  it.live.each([false, true])("the state of a retry survives the only worker (ignoreResult: %s)", (ignoreResult) =>
     world(
       Effect.gen(function* () {
         const failed = yield* Deferred.make<void>()
+        const attempts: Array<number> = []
         const flaky = Flaky.toLayer(({ until }, task) =>
-          task.attempt < until
+          attempts.push(task.attempt) < until
             ? Effect.andThen(Deferred.succeed(failed, undefined), Effect.die("not yet"))
             : Effect.succeed(task.attempt)
         )
         const { stop } = yield* started(Worker.layer({ tasks: [Flaky] }).pipe(Layer.provide(flaky)))
-        const handle = yield* Flaky.enqueue({ until: 3 })
+        const handle = yield* Flaky.enqueue({ until: 3 }, { ignoreResult })
         yield* Deferred.await(failed)
         yield* stop
         yield* started(Worker.layer({ tasks: [Flaky] }).pipe(Layer.provide(flaky)))
-        assert.strictEqual(yield* handle.await, 3)
+        // its end is known, even if its result is not kept
+        const exit = yield* Effect.exit(handle.await)
+        assert.deepStrictEqual(attempts, [1, 2, 3])
+        if (!ignoreResult) return assert.deepStrictEqual(exit, Exit.succeed(3))
+        return assert.isTrue(Exit.isFailure(exit))
       })
     )
   )
 
-  it.live("a running message is interrupted by its revoke", () =>
+  // told by a push: by its next renewal the worker would learn of it after ten seconds only
+  it.live("running messages are interrupted by their revoke, which another process sends", () =>
     world(
       Effect.gen(function* () {
-        const [running, interrupted] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const count = 30
+        const running = yield* Semaphore.make(0)
+        const interrupted = yield* Semaphore.make(0)
         const endless = Square.toLayer(() =>
-          Effect.andThen(Deferred.succeed(running, undefined), Effect.never).pipe(
-            Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
-          )
+          Effect.andThen(running.release(1), Effect.never).pipe(Effect.onInterrupt(() => interrupted.release(1)))
         )
-        yield* started(Worker.layer({ tasks: [Square] }).pipe(Layer.provide(endless)))
-        const handle = yield* Square.enqueue({ n: 1 })
-        const waiting = yield* Effect.forkChild(Effect.flip(handle.await))
-        yield* Deferred.await(running)
-        assert.isTrue(yield* handle.revoke())
-        yield* Deferred.await(interrupted)
-        const ended = yield* Fiber.join(waiting)
-        assert.strictEqual(ended._tag === "TaskEnded" ? ended.reason._tag : ended._tag, "Revoked")
+        for (let worker = 0; worker < 3; worker++) {
+          yield* started(Worker.layer({ tasks: [Square], concurrency: 10 }).pipe(Layer.provide(endless)))
+        }
+        const handles = yield* Square.enqueueAll(Array.from({ length: count }, (_, n) => ({ n })))
+        const waiting = yield* Effect.forkChild(
+          Effect.forEach(handles, (handle) => Effect.flip(handle.await), { concurrency: "unbounded" })
+        )
+        yield* running.take(count)
+        const other = Layer.fresh(layer(`end-${prefixes}`))
+        const revoke = Effect.forEach(handles, ({ id }) => Effect.flatMap(Square.handle(id), (one) => one.revoke()), {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(
+          yield* Effect.provide(revoke, other, { local: true }),
+          handles.map(() => true)
+        )
+        yield* interrupted.take(count)
+        for (const ended of yield* Fiber.join(waiting)) {
+          assert.strictEqual(ended._tag === "TaskEnded" ? ended.reason._tag : ended._tag, "Revoked")
+        }
       })
     )
   )
