@@ -20,6 +20,7 @@ export default defineConfig({
     projects: [
       project("celeriac", "celeriac"),
       project("redis", "redis", "test/globalSetup.ts"),
+      project("cli", "cli", "../redis/test/globalSetup.ts"),
       project("examples", "examples")
     ]
   }

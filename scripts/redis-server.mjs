@@ -43,31 +43,65 @@ export const freePort = () =>
     })
   })
 
-/** Starts a server that keeps nothing on disk, with further arguments if there are any. */
+/**
+ * Ends the server when this process is gone, however it went: whoever is killed runs no code of its own, but its end of the
+ * pipe is closed. Then it removes the server's files. Returns what tells it that the server has ended by itself.
+ */
+const guard = (pid, folder) => {
+  const script = 'read -r line || kill -9 "$1"; rm -rf "$2"'
+  const child = spawn("sh", ["-c", script, "sh", String(pid), folder], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"]
+  })
+  // where there is no sh there is no guard, and a guard that is gone needs no word
+  child.on("error", () => {})
+  child.stdin.on("error", () => {})
+  child.unref()
+  child.stdin.unref()
+  return () => child.stdin.end("ended\n")
+}
+
+/**
+ * Starts a server that keeps nothing on disk, with further arguments if there are any. It ends with this process at the
+ * latest. A Ctrl-C in the terminal does not reach it: this process may still need it to tidy up. `gone` is a promise that is
+ * resolved when it has ended, for whatever reason.
+ */
 export const startRedis = async (...args) => {
   const program = redisProgram()
   const folder = mkdtempSync(join(tmpdir(), "celeriac-redis-"))
   const port = await freePort()
   const own = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
-  const child = spawn(program, [...own, ...args], { stdio: ["ignore", "pipe", "inherit"] })
+  const child = spawn(program, [...own, ...args], { detached: true, stdio: ["ignore", "pipe", "inherit"] })
+  const callOff = child.pid === undefined ? () => {} : guard(child.pid, folder)
   const gone = new Promise((resolve) => child.once("exit", resolve))
   // a program that ends at once must not leave its server behind
   const kill = () => child.kill("SIGKILL")
   process.once("exit", kill)
-  const stop = async () => {
+  const tidyUp = () => {
     process.removeListener("exit", kill)
-    child.kill()
-    await gone
+    callOff()
     rmSync(folder, { recursive: true, force: true })
   }
+  // the number may be another process's from now on
+  child.once("exit", callOff)
   let output = ""
-  await new Promise((resolve, reject) => {
-    child.once("error", reject)
-    child.once("exit", (code) => reject(new Error(`${program} exited with ${code}:\n${output}`)))
-    child.stdout.on("data", (chunk) => {
-      output = (output + chunk).slice(-4000)
-      if (output.includes("eady to accept connections")) resolve()
+  try {
+    await new Promise((resolve, reject) => {
+      child.once("error", reject)
+      child.once("exit", (code) => reject(new Error(`${program} exited with ${code}:\n${output}`)))
+      child.stdout.on("data", (chunk) => {
+        output = (output + chunk).slice(-4000)
+        if (output.includes("eady to accept connections")) resolve()
+      })
     })
-  })
-  return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid, stop }
+  } catch (error) {
+    tidyUp()
+    throw error
+  }
+  const stop = async () => {
+    child.kill()
+    await gone
+    tidyUp()
+  }
+  return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid, stop, gone }
 }

@@ -198,7 +198,9 @@ export const find = ({ id, queues: given, server }: Options): Effect.Effect<Answ
       const found: Array<Found> = []
       for (let at = 0; at < queues.length; at += atOnce) {
         const some = queues.slice(at, at + atOnce).map((queue) => ({ queue, keys: queueKeys(prefix, queue) }))
-        const traces = yield* ask(some.flatMap(({ keys }) => Object.values(firstLook(keys, id))))
+        const traces = yield* ask(
+          some.flatMap(({ keys }) => [...Object.values(firstLook(keys, id)), ...watcherCommands(keys, id)])
+        )
         const size = traces.length / some.length
         for (const [nth, { keys, queue }] of some.entries()) {
           if (!traces.slice(nth * size, (nth + 1) * size).some(isThere)) continue
@@ -241,28 +243,27 @@ const asking =
       { concurrency: "unbounded" }
     )
 
-/** One of them is there if the queue knows the id. */
-const firstLook = (keys: QueueKeys, id: string) =>
-  ({
-    message: ["hget", named(keys, "messages"), id],
-    stored: ["hget", keys.bucket(id), id],
-    diedAt: ["zscore", keys.dead, id],
-    letter: ["hget", keys.letters, id],
-    gone: ["sismember", named(keys, "gone"), id],
-    revoked: ["sismember", named(keys, "revoked"), id],
-    crashes: ["hget", named(keys, "crashes"), id],
-    expires: ["hget", named(keys, "expires"), id],
-    expiring: ["zscore", named(keys, "expiring"), id],
-    scheduled: ["zmscore", named(keys, "scheduled"), ...priorities.map((priority) => `${priority}${id}`)],
-    watchers: ["hget", named(keys, "watchers"), id]
-  }) satisfies Record<string, Command>
+/** Some of it is there if the queue knows the id. */
+const firstLook = (keys: QueueKeys, id: string) => ({
+  message: ["hget", keys.messages, id],
+  stored: ["hget", keys.bucket(id), id],
+  diedAt: ["zscore", keys.dead, id],
+  letter: ["hget", keys.letters, id],
+  gone: ["sismember", keys.gone, id],
+  revoked: ["sismember", keys.revoked, id],
+  crashes: ["hget", keys.crashes, id],
+  expires: ["hget", keys.expires, id],
+  expiring: ["zscore", keys.expiring, id],
+  scheduled: ["zmscore", keys.scheduled, ...priorities.map((priority) => `${priority}${id}`)]
+})
+
+const watcherCommands = (keys: QueueKeys, id: string): ReadonlyArray<Command> =>
+  keys.watchers.map((key) => ["hget", key, id])
 
 const isThere = (value: unknown): boolean =>
   Array.isArray(value) ? value.some(isThere) : value !== null && value !== 0 && !(value instanceof Refusal)
 
 const priorities = Array.from({ length: 10 }, (_, priority) => priority)
-
-const named = (keys: QueueKeys, name: string): string => keys.queue.find((key) => key.endsWith(`}:${name}`)) ?? ""
 
 /** Consumers come seldom: whoever meets new ones at each look is content with the last one. */
 const mostLooks = 5
@@ -299,9 +300,10 @@ const lookInto = Effect.fnUntraced(function* (
 })
 
 const commandsFor = (keys: QueueKeys, id: string, consumers: ReadonlyArray<string>) => {
-  const lists = [named(keys, "suspects"), ...priorities.map((priority) => named(keys, `ready:${priority}`))]
+  const lists = [keys.suspects, ...priorities.map(keys.ready)]
   return {
     facts: Object.values(firstLook(keys, id)),
+    watchers: watcherCommands(keys, id),
     consumers: [["zrange", keys.consumers, "0", "-1", "withscores"]],
     held: consumers.map((consumer) => ["hmget", keys.held(consumer), id, " "]),
     heads: lists.map((list) => ["lpos", list, id, "maxlen", String(searched)]),
@@ -325,7 +327,7 @@ const view = (look: Look): Omit<Found, "id" | "queue" | "server"> => {
   const { id, keys, queue, valuesOf } = look
   const commands = firstLook(keys, id)
   const facts = Object.fromEntries(Object.keys(commands).map((name, at) => [name, valuesOf("facts")[at]]))
-  const { crashes, diedAt, expires, expiring, gone, letter, message, revoked, stored, watchers } = facts
+  const { crashes, diedAt, expires, expiring, gone, letter, message, revoked, stored } = facts
   const [seconds, micros] = texts(valuesOf("time")[0])
   return {
     now: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000),
@@ -355,7 +357,7 @@ const view = (look: Look): Omit<Found, "id" | "queue" | "server"> => {
               read: commands.diedAt
             }
           : undefined,
-    watchers: typeof watchers === "string" ? watchersIn(watchers, commands.watchers) : []
+    watchers: watchersIn(look.commands.watchers, valuesOf("watchers"))
   }
 }
 
@@ -381,14 +383,15 @@ const placesIn = (look: Look, facts: Readonly<Record<string, unknown>>): Readonl
   }
   for (const [priority, due] of (Array.isArray(scheduled) ? scheduled : []).entries()) {
     if (due === null) continue
-    const read = ["zscore", named(keys, "scheduled"), `${priority}${id}`]
+    const read = ["zscore", keys.scheduled, `${priority}${id}`]
     places.push({ _tag: "scheduled", priority, dueAt: Number(due), read })
   }
   // an id without a message is a hole: see `traces`
   if (typeof wire !== "string") return places
   for (const [at, head] of valuesOf("heads").entries()) {
-    const index = head ?? valuesOf("tails")[at]
-    if (typeof index === "number") places.push(waiting(at, index, lengths[at]!, commands.heads[at]!))
+    const [index, read] =
+      typeof head === "number" ? [head, commands.heads[at]!] : [valuesOf("tails")[at], commands.tails[at]!]
+    if (typeof index === "number") places.push(waiting(at, index, lengths[at]!, read))
   }
   const list = Number(crashes ?? 0) >= 2 ? 0 : priorityOf(wire) + 1
   // it was seen nowhere: it can only be in the middle of its list, if that has one
@@ -495,18 +498,25 @@ const letterIn = (
   const letter = json(text)
   const known = isObject(letter) && typeof letter.wire === "string" ? letter : undefined
   return {
-    diedAt: typeof diedAt === "string" ? Number(diedAt) : typeof known?.at === "number" ? known.at : undefined,
+    diedAt: isThere(diedAt) ? Number(diedAt) : typeof known?.at === "number" ? known.at : undefined,
     reason: typeof known?.reason === "string" ? known.reason : undefined,
     message: typeof known?.wire === "string" ? messageIn(address, known.wire) : undefined,
     problem: known === undefined ? "it is no JSON object with the wire form of a message" : undefined
   }
 }
 
-const watchersIn = (text: string, read: Command): Found["watchers"] =>
-  text
-    .split(",")
-    .filter((name) => name !== "")
-    .map((name) => ({ client: name.replace(/\*$/, ""), changes: name.endsWith("*"), read }))
+/** A client asks again and again, and may stand in more than one place. */
+const watchersIn = (commands: ReadonlyArray<Command>, values: ReadonlyArray<unknown>): Found["watchers"] => {
+  const clients = new Map<string, { readonly client: string; readonly changes: boolean; readonly read: Command }>()
+  for (const [at, value] of values.entries()) {
+    for (const name of typeof value === "string" ? value.split(",").filter((name) => name !== "") : []) {
+      const client = name.replace(/\*$/, "")
+      const changes = name.endsWith("*") || clients.get(client)?.changes === true
+      clients.set(client, { client, changes, read: commands[at]! })
+    }
+  }
+  return Array.from(clients.values())
+}
 
 /** In the reply of a transaction errors are values. */
 const refusalIn = (value: unknown): unknown => (value instanceof Error ? new Refusal(value.message) : value)
@@ -514,7 +524,8 @@ const refusalIn = (value: unknown): unknown => (value instanceof Error ? new Ref
 const texts = (value: unknown): ReadonlyArray<string> => (Array.isArray(value) ? value.map(String) : [])
 
 const pairs = (value: unknown): ReadonlyArray<[string, number]> => {
-  const flat = texts(value)
+  // each pair is a list of its own, or all are one list: so the versions of the protocol differ
+  const flat = Array.isArray(value) ? texts(value.flat()) : []
   return Array.from({ length: flat.length / 2 }, (_, at) => [flat[2 * at]!, Number(flat[2 * at + 1])])
 }
 

@@ -52,6 +52,8 @@ describe("a layer that cannot be built", () => {
     ["a database that is no number", { url: "redis://localhost/mail" }, /database that is no number/],
     ["a URL of something else", { url: "http://localhost" }, /begins with http:/],
     ["a URL that is none", { url: "localhost" }, /cannot be read/],
+    ["a password that is not encoded", { url: "redis://user:12/34@localhost" }, /password with a "\/"/],
+    ["a database that the server does not have", { url: `${url}/99` }, /no database 99/],
     ["a URL that is encoded wrongly", { url: "redis://user:50%@localhost" }, /"%25" for the sign itself/],
     // @ts-expect-error programs without types can give anything
     ["a time-out that is none", { commandTimeout: "soon" }, /commandTimeout must be .* "5 seconds"/],

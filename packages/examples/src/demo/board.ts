@@ -6,11 +6,8 @@ import type { Progress } from "./tasks.ts"
 export interface Entry {
   readonly task: string
   readonly state: "waiting" | "running" | "succeeded" | "failed"
-  readonly retries: number
   /** From 0 to 1, of the run that goes on now. */
   readonly done: number
-  /** 2 or more: a worker died with it. */
-  readonly delivery: number
 }
 
 /** By the message's id. */
@@ -19,7 +16,7 @@ export type Board = HashMap.HashMap<string, Entry>
 export const empty: Board = HashMap.empty()
 
 export const enqueued = (board: Board, { id, task }: { readonly id: string; readonly task: string }): Board =>
-  HashMap.set(board, id, { task, state: "waiting", retries: 0, done: 0, delivery: 1 })
+  HashMap.set(board, id, { task, state: "waiting", done: 0 })
 
 type Change = TaskHandle.Change<unknown, unknown, Progress>
 
@@ -28,9 +25,9 @@ const afterChange = (entry: Entry, change: Change): Entry => {
     case "State":
       return change.state === "active" ? { ...entry, state: "running" } : { ...entry, state: "waiting", done: 0 }
     case "Progress":
-      return { ...entry, done: change.value.done / change.value.of, delivery: change.value.delivery }
+      return { ...entry, done: change.value.done / change.value.of }
     case "Retrying":
-      return { ...entry, state: "waiting", done: 0, retries: entry.retries + 1 }
+      return { ...entry, state: "waiting", done: 0 }
     case "Ended":
       return { ...entry, state: change.state === "succeeded" ? "succeeded" : "failed", done: 1 }
   }
@@ -45,22 +42,17 @@ export interface Tally {
   readonly running: number
   readonly succeeded: number
   readonly failed: number
-  readonly retries: number
-  /** How many were given to another worker because theirs had died. */
-  readonly recovered: number
   /** From 0 to `messages`. */
   readonly done: number
 }
 
-const nothing: Tally = { messages: 0, running: 0, succeeded: 0, failed: 0, retries: 0, recovered: 0, done: 0 }
+const nothing: Tally = { messages: 0, running: 0, succeeded: 0, failed: 0, done: 0 }
 
-const plus = (tally: Tally, { delivery, done, retries, state }: Entry): Tally => ({
+const plus = (tally: Tally, { done, state }: Entry): Tally => ({
   messages: tally.messages + 1,
   running: tally.running + Number(state === "running"),
   succeeded: tally.succeeded + Number(state === "succeeded"),
   failed: tally.failed + Number(state === "failed"),
-  retries: tally.retries + retries,
-  recovered: tally.recovered + Number(delivery > 1),
   done: tally.done + done
 })
 

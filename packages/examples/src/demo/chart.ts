@@ -1,7 +1,6 @@
 /** Draws the picture: every film a dot, every genre a row, and what the row says beside it. */
 import { Array as Arr, Effect } from "effect"
-import { parse, View } from "vega"
-import { compile, type TopLevelSpec } from "vega-lite"
+import type { TopLevelSpec } from "vega-lite"
 import type { Dot, Picture, Row } from "./picture.ts"
 import { measureRounds } from "./returns.ts"
 
@@ -187,6 +186,11 @@ const specification = ({ dots, rows }: Picture): TopLevelSpec => {
   }
 }
 
+/** Loaded when it is needed: most workers never draw. */
+const library = Effect.promise(() => Promise.all([import("vega"), import("vega-lite")]))
+
 /** The picture as SVG. */
 export const drawPicture = (picture: Picture): Effect.Effect<string> =>
-  Effect.promise(() => new View(parse(compile(specification(picture)).spec), { renderer: "none" }).toSVG())
+  Effect.flatMap(library, ([{ parse, View }, { compile }]) =>
+    Effect.promise(() => new View(parse(compile(specification(picture)).spec), { renderer: "none" }).toSVG())
+  )

@@ -33,7 +33,7 @@ export const CleanPartLive = CleanPart.toLayer(
 export const MendRowLive = MendRow.toLayer((row, task) => Effect.fromResult(mendFilm(row, task.attempt - 1)))
 
 export const MeasureGenreLive = MeasureGenre.toLayer((films, task) =>
-  measureGenre(films, (done) => task.progress({ done, of: measureRounds, delivery: task.deliveries }))
+  measureGenre(films, (done) => task.progress({ done, of: measureRounds }))
 )
 
 export const RankGenresLive = RankGenres.toLayer(
@@ -41,9 +41,7 @@ export const RankGenresLive = RankGenres.toLayer(
     function* ({ genres }, task) {
       const podium = yield* Ref.make(emptyPodium)
       const sampleUpTo = (rounds: number) =>
-        samplePodium(genres, podium, rounds, (done) =>
-          task.progress({ done, of: allRounds, delivery: task.deliveries })
-        )
+        samplePodium(genres, podium, rounds, (done) => task.progress({ done, of: allRounds }))
       yield* task.withSoftTimeLimit(sampleUpTo(allRounds)).pipe(
         // a busy machine may not have come so far
         Effect.catchTag("SoftTimeLimitExceeded", () => sampleUpTo(enoughRounds))

@@ -1,7 +1,8 @@
 /** What is printed at the end: the figures of the picture, and an account of the rows. */
-import { Array as Arr } from "effect"
+import { Array as Arr, HashSet } from "effect"
 import type { MalformedRow, MendedFilm } from "./film.ts"
 import type { Picture } from "./picture.ts"
+import { members, type Roster } from "./roster.ts"
 import { table } from "./table.ts"
 
 export const genreTable = ({ rows }: Picture): ReadonlyArray<string> =>
@@ -36,3 +37,21 @@ export const rowAccount = (found: {
     .map(({ row, title }) => `row ${row} (${title})`)
     .join(", ")}`
 ]
+
+/** Who died, and who did its work. */
+export const deathAccount = (roster: Roster): ReadonlyArray<string> => {
+  const all = members(roster)
+  return all
+    .filter(({ state }) => state === "killed" || state === "died")
+    .map(({ lost, name, state }) => {
+      const heirs = all
+        .map((heir) => ({ name: heir.name, count: HashSet.size(HashSet.intersection(heir.takenOver, lost)) }))
+        .filter(({ count }) => count > 0)
+        .map((heir) => `${heir.name} ran ${heir.count} again`)
+      const end = state === "killed" ? "was killed" : "died"
+      return `Worker ${name} ${end} with ${tasks(HashSet.size(lost))} in hand: ${heirs.join(", ") || "nobody ran them again"}.`
+    })
+}
+
+/** A number of tasks. */
+export const tasks = (count: number): string => (count === 1 ? "1 task" : `${count} tasks`)

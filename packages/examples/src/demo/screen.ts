@@ -53,8 +53,6 @@ export class Screen extends Context.Service<
   /** Live on a terminal, unless the environment asks for plain text. */
   static readonly layer = Layer.unwrap(
     Effect.gen(function* () {
-      // whoever reads has seen enough: `npm start | head`
-      process.stdout.on("error", () => process.exit())
       const plain = yield* Config.all([Config.String("NO_COLOR"), Config.String("CI")].map(Config.option))
       return process.stdout.isTTY && plain.every((set) => set._tag === "None")
         ? Screen.layerOn(process.stdout)

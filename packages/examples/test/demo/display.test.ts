@@ -4,6 +4,7 @@ import type { TaskHandle } from "celeriac"
 import { Effect, Exit, Fiber, Layer, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Display } from "../../src/demo/display.ts"
+import type { Event } from "../../src/demo/roster.ts"
 import { Screen } from "../../src/demo/screen.ts"
 import { type Progress, Tasks } from "../../src/demo/tasks.ts"
 import { Terminal } from "./terminal.ts"
@@ -25,8 +26,15 @@ const message = Effect.fnUntraced(function* (id: string, task: string) {
 })
 
 const active: Change = { _tag: "State", state: "active" }
-const half: Change = { _tag: "Progress", value: { done: 5, of: 10, delivery: 1 } }
-const again: Change = { _tag: "Progress", value: { done: 0, of: 10, delivery: 2 } }
+const half: Change = { _tag: "Progress", value: { done: 5, of: 10 } }
+const again: Change = { _tag: "Progress", value: { done: 0, of: 10 } }
+const started = (id: string, task: string, attempt: number, delivery: number): Event => ({
+  _tag: "Started",
+  id,
+  task,
+  attempt,
+  delivery
+})
 const retrying: Change = { _tag: "Retrying", attempt: 1, exit: Exit.die("no") }
 const succeeded: Change = { _tag: "Ended", state: "succeeded", exit: Exit.void }
 const failed: Change = { _tag: "Ended", state: "failed", exit: Exit.die("no") }
@@ -67,18 +75,32 @@ describe("on a terminal", () => {
         yield* nextFrame
         assert.deepStrictEqual(row(terminal, first), [bars(6, 24), 2, 1, 0, 0, 0])
         yield* one.tell(succeeded)
+        yield* display.hear("ann", { _tag: "Employed", place: "here" })
+        yield* display.hear("bob", { _tag: "Employed", place: "there" })
+        yield* display.hear("bob", { _tag: "Ready" })
+        yield* display.hear("ann", started("b", first, 1, 1))
         yield* two.tell(active)
         yield* two.tell(retrying)
+        yield* display.hear("ann", { _tag: "Left", id: "b" })
+        yield* display.hear("ann", started("b", first, 2, 1))
         yield* nextFrame
         assert.deepStrictEqual(row(terminal, first), [bars(12, 24), 2, 0, 1, 1, 0])
 
+        assert.include(terminal.lines, "ann     here   starts        1      1     0           0")
+        assert.include(terminal.lines, "bob     there  works         0      0     0           0")
+
         screen.print("a line that stays")
+        yield* display.hear("ann", { _tag: "Gone", how: "killed" })
+        yield* display.hear("bob", started("b", first, 2, 2))
         yield* two.tell(active)
         yield* two.tell(again)
         yield* two.tell(failed)
         yield* nextFrame
         assert.deepStrictEqual(row(terminal, first), [bars(24, 24), 2, 0, 1, 1, 1])
         assert.deepStrictEqual(row(terminal, second), [bars(0, 24), 0, 0, 0, 0, 0])
+        assert.include(terminal.lines, "ann     here   killed        0      1     1           0")
+        assert.include(terminal.lines, "bob     there  works         1      0     0           1")
+        assert.include(terminal.lines, `  0.3 s  worker bob runs ${first}, which ann had in hand`)
         assert.strictEqual(
           terminal.lines.filter((line) => line.startsWith(first)).length,
           1,

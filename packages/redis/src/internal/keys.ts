@@ -4,6 +4,18 @@
 export interface QueueKeys {
   /** In the order in which all scripts get them: see `lua/lib/queue.lua`. */
   readonly queue: ReadonlyArray<string>
+  /** Those of them that are also read one by one. */
+  readonly messages: string
+  readonly ready: (priority: number) => string
+  readonly suspects: string
+  readonly scheduled: string
+  readonly crashes: string
+  readonly gone: string
+  readonly revoked: string
+  readonly expires: string
+  readonly expiring: string
+  /** One for each span of time. */
+  readonly watchers: ReadonlyArray<string>
   /** Consumers and the ends of their leases: one of those. */
   readonly consumers: string
   readonly held: (consumer: string) => string
@@ -43,6 +55,16 @@ export const queueKeys = (prefix: string, queue: string): QueueKeys => {
   const records = key("records:")
   return {
     queue: common.map(key),
+    messages: key("messages"),
+    ready: (priority) => key(`ready:${priority}`),
+    suspects: key("suspects"),
+    scheduled: key("scheduled"),
+    crashes: key("crashes"),
+    gone: key("gone"),
+    revoked: key("revoked"),
+    expires: key("expires"),
+    expiring: key("expiring"),
+    watchers: common.filter((name) => name.startsWith("watchers:")).map(key),
     consumers: key("consumers"),
     held: (consumer) => key(`held:${consumer}`),
     publisher: (publisher) => key(`publisher:${publisher}`),

@@ -22,7 +22,7 @@ export interface ServerFacts {
 
 export const inspect = Effect.fnUntraced(function* (
   redis: Redis,
-  { address, prefix }: Settings
+  { address, database, prefix }: Settings
 ): Effect.fn.Return<ServerFacts, RedisError> {
   const ask = <A>(question: () => Promise<A>) =>
     Effect.tryPromise({
@@ -53,6 +53,12 @@ export const inspect = Effect.fnUntraced(function* (
   if (info.get("role") === "slave") {
     return yield* refuse("WrongServer", "this is a replica, which takes no writes: give the address of its master")
   }
+
+  // the client goes on in database 0 when the server does not have the one that was asked for
+  yield* Effect.catch(
+    ask(() => redis.select(database)),
+    ({ detail }) => refuse("InvalidOption", `the server has no database ${database} (${detail})`)
+  )
 
   const key = layoutKey(prefix)
   const mine = `celeriac ${layoutVersion}`

@@ -115,6 +115,7 @@ const parse = (text: string, problems: Array<string>): Address => {
   if (url.protocol === "unix:" || url.protocol === "redis+unix:") return { path: pathname, ...credentials }
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") return wrong(`begins with ${url.protocol}//`)
   const database = url.pathname.slice(1)
+  if (database.includes("@")) return wrong('has a password with a "/" (write "%2F" for it)')
   if (!/^\d*$/.test(database)) return wrong("names a database that is no number")
   return {
     ...(url.hostname !== "" && { host: url.hostname.replaceAll(/^\[|\]$/g, "") }),
