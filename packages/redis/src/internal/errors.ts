@@ -32,7 +32,7 @@ export const refusalOf = (error: Error): Unavailable | Full => {
 
 /** Why the first connection did not come about. */
 export const startError = (server: string, error: Error): RedisError => {
-  const code = codeOf(error)
+  const code = error.message.includes("user executing the script can't") ? "NOPERM" : codeOf(error)
   const fail = (reason: RedisError["reason"], detail: string) => new RedisError({ reason, server, detail })
   switch (code) {
     case "WRONGPASS":
@@ -49,6 +49,9 @@ export const startError = (server: string, error: Error): RedisError => {
   // the parser's words for bytes that are no reply
   if (error.name === "ParserError" || error.message.startsWith("Unknown RESP type")) {
     return fail("WrongServer", "what answers there does not speak the protocol of Redis")
+  }
+  if (/certificate/i.test(error.message)) {
+    return fail("Unreachable", `no connection: ${error.message}. Who signed it is said in \`tls: { ca }\``)
   }
   return fail("Unreachable", `no connection: ${error.message}. Is a Redis server running there?`)
 }

@@ -60,6 +60,9 @@ export const inspect = Effect.fnUntraced(function* (
     ({ detail }) => refuse("InvalidOption", `the server has no database ${database} (${detail})`)
   )
 
+  // all scripts ask for it
+  yield* ask(() => redis.eval("return redis.call('TIME')", 0))
+
   const key = layoutKey(prefix)
   const mine = `celeriac ${layoutVersion}`
   yield* ask(() => redis.setnx(key, mine))
