@@ -89,6 +89,21 @@ describe("batches", () => {
     })
   )
 
+  it.effect("eager: the first item goes at once, those of its turn go together", () =>
+    Effect.gen(function* () {
+      const { next, put } = yield* fixture({ eager: true, maxInFlight: 2 })
+      put(1, 2, 3)
+      const first = yield* next
+      assert.deepStrictEqual(first.batch, [1])
+      const second = yield* next
+      assert.deepStrictEqual(second.batch, [2, 3])
+      yield* succeed(first)
+      // something is under way: it waits for others
+      put(4, 5)
+      assert.deepStrictEqual((yield* next).batch, [4, 5])
+    })
+  )
+
   it.effect("what comes while calls are under way goes together", () =>
     Effect.gen(function* () {
       const { next, put, quiet } = yield* fixture()

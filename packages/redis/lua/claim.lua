@@ -11,6 +11,8 @@ Atomic   a message leaves its list and is in the consumer's hands at once; who f
 Twice    Takes others. The consumer finds the first ones by the count that `renew` answers, and by `reconcile`.
 ]]
 --@include queue
+--@include wake
+--@include lists
 --@include watchers
 local held, consumer, lease = KEYS[27], ARGV[3], ARGV[4]
 local count, bytes, portion = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])

@@ -9,6 +9,7 @@ Atomic   a message on its way from one place to another is counted once
 Twice    Counts again.
 ]]
 --@include queue
+--@include lists
 local queued = readyCount() + redis.call('LLEN', suspects) - redis.call('SCARD', gone)
 local due = redis.call('ZCARD', scheduled)
 local active = redis.call('HLEN', messages) - queued - due

@@ -13,21 +13,21 @@ Twice    A batch is known by its number. The last 16 answers are remembered: who
 ]]
 --@include queue
 --@include records
+--@include wake
 local publisher, sequence, resend, plain = KEYS[27], ARGV[3], ARGV[4] == '1', tonumber(ARGV[5])
 
--- The numbers of the last batches, the newest first, each with the places of its duplicates: "7:;6:0,3;5:;"
-local known = redis.call('GET', publisher) or ''
-local highest = 0
-for number, places in string.gmatch(known, '(%d+):([%d,]*);') do
-  highest = math.max(highest, tonumber(number))
-  if number == sequence then
-    local answer = {}
-    for place in string.gmatch(places, '%d+') do
-      answer[#answer + 1] = tonumber(place)
-    end
-    return answer
+-- The last batches of the publisher, each in a field of its own, in turn: "7:0,3", its number and the places of its duplicates.
+local slot = sequence % 16
+local known, highest = unpack(redis.call('HMGET', publisher, slot, 'last'))
+local number, places = string.match(known or '', '^(%d+):([%d,]*)$')
+if number == sequence then
+  local answer = {}
+  for place in string.gmatch(places, '%d+') do
+    answer[#answer + 1] = tonumber(place)
   end
+  return answer
 end
+highest = tonumber(highest or 0)
 if tonumber(sequence) <= highest and not resend then
   return -1 -- a late copy
 end
@@ -128,13 +128,7 @@ for priority, list in pairs(lists) do
 end
 variadic('ZADD', scheduled, due)
 
-local entries, count = { sequence .. ':' .. table.concat(duplicates, ',') .. ';' }, 1
-for entry in string.gmatch(known, '%d+:[%d,]*;') do
-  if count < 16 then
-    count = count + 1
-    entries[count] = entry
-  end
-end
-redis.call('SET', publisher, table.concat(entries), 'PX', 3600000)
+redis.call('HSET', publisher, slot, sequence .. ':' .. table.concat(duplicates, ','), 'last', math.max(highest, sequence))
+redis.call('PEXPIRE', publisher, 3600000)
 wake(added)
 return duplicates

@@ -10,6 +10,7 @@ Atomic   nobody begins to give the messages back between the look and the renewa
 Twice    Harmless. The lease is in the name of every consumer, so that a look needs no second key.
 ]]
 --@include queue
+--@include consumers
 local held, consumer, lease = KEYS[27], ARGV[3], tonumber(ARGV[4])
 if not isRegistered(consumer) then
   return false

@@ -10,6 +10,7 @@ Atomic   the record is there when the message is gone; only the owner's counts
 Twice    Refused: the consumer holds the messages no more.
 ]]
 --@include queue
+--@include consumers
 --@include watchers
 --@include records
 local held, byTime, letters = KEYS[27], KEYS[28], KEYS[29]

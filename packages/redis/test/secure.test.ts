@@ -62,7 +62,7 @@ const rulesOf = (prefix: string): ReadonlyArray<string> => {
   const page = readFileSync(new URL("../../docs/redis.md", import.meta.url), "utf8")
   const [, rules] = /```text\n(\+@read .*)\n```/.exec(page) ?? []
   assert.isDefined(rules)
-  return rules!.replaceAll("celeriac", prefix).split(" ")
+  return rules.replaceAll("celeriac", prefix).split(" ")
 }
 
 /** A task goes through it from end to end. */

@@ -2,8 +2,8 @@
  * Many small requests, few large calls, no timer.
  *
  * While `maxInFlight` calls are under way, items wait, and go together in the next call; when fewer are, the first item
- * waits for one turn of the event loop at most, so that a burst becomes one batch. Idle there is no delay, under load the
- * batches grow by themselves.
+ * waits for one turn of the event loop at most, so that a burst becomes one batch; or, if it is to be eager, not at all. Idle
+ * there is no delay, under load the batches grow by themselves.
  *
  * - Items leave in the order in which they came. Calls that are in flight together may end in any order.
  * - A failed call fails each of its items. One that answers with another number of results than it had items is a defect
@@ -28,6 +28,8 @@ export interface Options<A, B, E, R> {
   readonly maxWaiting?: number | undefined
   /** Weight of an item; asked once. Default 1. */
   readonly weigh?: ((item: A) => number) | undefined
+  /** When nothing is under way the first item goes at once, and those of the same turn after it. Default: it waits for them. */
+  readonly eager?: boolean | undefined
   /** How items end that were not sent when the scope closed. Default: a defect. */
   readonly closed?: (() => E) | undefined
 }
@@ -53,7 +55,7 @@ interface Entry<A, B, E> extends Member<Entry<A, B, E>> {
 export const make = Effect.fnUntraced(function* <A, B, E = never, R = never>(
   options: Options<A, B, E, R>
 ): Effect.fn.Return<Coalescer<A, B, E>, never, R | Scope> {
-  const { maxBatch, maxWaiting = Infinity, run, weigh = () => 1 } = options
+  const { eager = false, maxBatch, maxWaiting = Infinity, run, weigh = () => 1 } = options
   const fork = Effect.runForkWith(yield* Effect.context<R>())
   const { maxInFlight: most } = options
   const mayCall = typeof most === "number" ? () => inFlight < most : () => inFlight < most()
@@ -86,7 +88,10 @@ export const make = Effect.fnUntraced(function* <A, B, E = never, R = never>(
     } else {
       waiting.append(entry)
       waitingWeight += weight
-      if (!waking && mayCall()) wake()
+      if (waking || !mayCall()) return entry
+      wake()
+      // those that come in the same turn go together
+      if (eager && inFlight === 0) sendAll()
     }
     return entry
   }

@@ -68,6 +68,7 @@ export const make = Effect.gen(function* () {
 
   const coalescer = yield* Coalescer.make({
     maxBatch: batchSize,
+    eager: true,
     // the server remembers its last answers only: a batch that may have to be sent again must not be left far behind
     maxInFlight: () => (resending > 0 || sequence - Math.min(...underWay) >= farthest ? 1 : 2),
     maxWaiting: publishBuffer,

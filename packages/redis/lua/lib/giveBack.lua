@@ -1,3 +1,16 @@
+-- How messages come back from a consumer, and how it goes.
+--@include wake
+--@include lists
+
+-- A consumer that takes nothing any more is not idle, and watches no due time.
+local function retire(consumer)
+  redis.call('ZREM', idle, consumer)
+  local _, holder = alarmOf()
+  if holder == consumer then
+    redis.call('DEL', alarm)
+  end
+end
+
 -- Takes these holdings out of a consumer's hands, to the head of their priority: the first of them comes out first. A crash is
 -- counted for those that may have run.
 local function giveBack(held, holdings, mayHaveRun)

@@ -43,6 +43,11 @@ local function unwatch(id, client)
   end
 end
 
+-- The address of a message as pushes carry it. The slash needs no escape, and clients compare texts.
+local function addressText(id)
+  return (string.gsub(cjson.encode({ id, queue }), '\\/', '/'))
+end
+
 -- Tells those who wait, each once. At the end they are forgotten; before it only those are told that want every change.
 local function tell(ids, ended)
   if #ids == 0 or redis.call('EXISTS', unpack(shelves)) == 0 then
