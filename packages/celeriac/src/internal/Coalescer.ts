@@ -36,6 +36,8 @@ export interface Options<A, B, E, R> {
 
 export interface Coalescer<in A, out B, out E> {
   readonly submit: (item: A) => Effect.Effect<B, E>
+  /** The same, for hot paths: what becomes of the item is turned into the result without a further step. */
+  readonly submitMap: <C, E2>(item: A, map: (exit: Exit.Exit<B, E>) => Effect.Effect<C, E2>) => Effect.Effect<C, E2>
   /** Ends when all items have; if some failed, with the failure of the first of them. */
   readonly submitAll: (items: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
   /** Takes the item whatever waits already. `onExit` must be quick; if it throws, that is logged. */
@@ -200,6 +202,11 @@ export const make = Effect.fnUntraced(function* <A, B, E = never, R = never>(
     submit: (item) =>
       Effect.callback((resume) => {
         const entry = add(item, true, resume)
+        return Effect.sync(() => withdraw(entry))
+      }),
+    submitMap: (item, map) =>
+      Effect.callback((resume) => {
+        const entry = add(item, true, (exit) => resume(map(exit)))
         return Effect.sync(() => withdraw(entry))
       }),
     submitAll: (items) =>

@@ -19,6 +19,9 @@ interface Call {
   readonly submittedAt: number
 }
 
+/** To one call. */
+type Answer = Exit.Exit<ReadonlyArray<Receipt>, BrokerError>
+
 /** How far the batches of one lane may get ahead of one that has no answer. */
 const farthest = 8
 
@@ -66,11 +69,16 @@ export const make = Effect.gen(function* () {
     )
   }
 
+  const isFarAhead = (): boolean => {
+    for (const number of underWay) if (sequence - number >= farthest) return true
+    return false
+  }
+
   const coalescer = yield* Coalescer.make({
     maxBatch: batchSize,
     eager: true,
     // the server remembers its last answers only: a batch that may have to be sent again must not be left far behind
-    maxInFlight: () => (resending > 0 || sequence - Math.min(...underWay) >= farthest ? 1 : 2),
+    maxInFlight: () => (resending > 0 || isFarAhead() ? 1 : 2),
     maxWaiting: publishBuffer,
     weigh: (call: Call) => call.messages.length,
     closed: () => unavailable("no", "the client was closed"),
@@ -78,25 +86,34 @@ export const make = Effect.gen(function* () {
       Effect.flatMap(monotonic, (now) => {
         const isInTime = ({ submittedAt }: Call) => now < submittedAt + timeout
         const inTime = calls.filter(isInTime)
-        if (inTime.length === 0) return Effect.succeed(calls.map(() => tooLate))
+        if (inTime.length === 0) return Effect.succeed(calls.map((): Answer => tooLate))
         const messages = inTime.length === 1 ? inTime[0]!.messages : inTime.flatMap((call) => call.messages)
         const deadline = Math.min(...inTime.map((call) => call.submittedAt)) + timeout
         const batch = { publisher: name, sequence: ++sequence, resend: false, messages }
         underWay.add(batch.sequence)
         return Effect.map(Effect.exit(send(batch, deadline)), (exit) => {
           let at = 0
-          return calls.map((call) =>
-            isInTime(call) ? Exit.map(exit, (receipts) => receipts.slice(at, (at += call.messages.length))) : tooLate
-          )
+          return calls.map((call): Answer => {
+            if (!isInTime(call)) return tooLate
+            if (Exit.isFailure(exit)) return exit
+            const from = at
+            at += call.messages.length
+            const isPlain = at === from + 1 && exit.value[from] === "accepted"
+            return isPlain ? accepted : Exit.succeed(exit.value.slice(from, at))
+          })
         })
       })
   })
 
   const submit = (messages: ReadonlyArray<Publication>): Effect.Effect<ReadonlyArray<Receipt>, EnqueueError> =>
-    Effect.mapError(
-      Effect.flatten(Effect.suspend(() => coalescer.submit({ messages, submittedAt: monotonicUnsafe(clock) }))),
-      (error) => new EnqueueError({ reason: reasonOf(error), ids: messages.map(({ id }) => id) })
-    )
+    Effect.suspend(() => {
+      const toError = (error: BrokerError) =>
+        new EnqueueError({ reason: reasonOf(error), ids: messages.map(({ id }) => id) })
+      return coalescer.submitMap({ messages, submittedAt: monotonicUnsafe(clock) }, (exit) => {
+        const answer: Answer = Exit.isSuccess(exit) ? exit.value : Exit.failCause(exit.cause)
+        return Exit.isSuccess(answer) ? Effect.succeed(answer.value) : Effect.mapError(answer, toError)
+      })
+    })
 
   const inParts = Effect.fnUntraced(function* (messages: ReadonlyArray<Publication>) {
     const receipts: Array<Receipt> = []
@@ -117,6 +134,9 @@ export const make = Effect.gen(function* () {
 
   return { publish }
 })
+
+/** What nearly all calls get that enqueue one message. */
+const accepted: Answer = Exit.succeed(["accepted"])
 
 const reasonOf = ({ reason }: BrokerError): EnqueueError["reason"] =>
   reason._tag === "Full"

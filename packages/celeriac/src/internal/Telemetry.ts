@@ -30,23 +30,15 @@ export interface Trace {
 const untraced: Trace = {}
 
 /**
- * Runs a publish: with a span (`send <queue>`, kind producer) whose context is given to the messages, if a tracer is
- * installed; and counts what was sent.
+ * Runs a publish with a span (`send <queue>`, kind producer) whose context is given to the messages, if a tracer is installed.
  */
-export const sending = <E, R>(
+export const sending = <A, E, R>(
   context: Context.Context<never>,
   messages: ReadonlyArray<Message.Message>,
-  publish: (trace: Trace) => Effect.Effect<ReadonlyArray<Receipt>, E, R>
-): Effect.Effect<ReadonlyArray<Receipt>, E, R> => {
-  const counted = (trace: Trace) =>
-    Effect.map(publish(trace), (receipts) => {
-      for (const [index, { queue }] of messages.entries()) {
-        if (receipts[index] === "accepted") metric(sent, { queue, operation: "send" }).updateUnsafe(1, context)
-      }
-      return receipts
-    })
+  publish: (trace: Trace) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
   const [first] = messages
-  if (first === undefined || !hasTracer(context)) return counted(untraced)
+  if (first === undefined || !hasTracer(context)) return publish(untraced)
   const queue = messages.every((message) => message.queue === first.queue) ? first.queue : undefined
   const single = messages.length === 1
   return Effect.useSpan(
@@ -64,10 +56,33 @@ export const sending = <E, R>(
       }
     },
     (span) =>
-      Effect.tapCause(counted({ traceparent: traceparentOf(span) }), (cause) =>
+      Effect.tapCause(publish({ traceparent: traceparentOf(span) }), (cause) =>
         Effect.sync(() => span.attribute("error.type", errorType(cause, undefined)))
       )
   )
+}
+
+/** Counts the messages that were accepted. */
+export const countSent = (
+  context: Context.Context<never>,
+  messages: ReadonlyArray<Message.Message>,
+  receipts: ReadonlyArray<Receipt>
+): void => {
+  let queue: string | undefined
+  let count = 0
+  const flush = (): void => {
+    if (queue !== undefined && count > 0) metric(sent, { queue, operation: "send" }).updateUnsafe(count, context)
+    count = 0
+  }
+  for (let index = 0; index < messages.length; index++) {
+    const message = messages[index]!
+    if (message.queue !== queue) {
+      flush()
+      queue = message.queue
+    }
+    if (receipts[index] === "accepted") count++
+  }
+  flush()
 }
 
 /**

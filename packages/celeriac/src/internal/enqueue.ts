@@ -45,7 +45,7 @@ export const one = (
 ): Effect.Effect<Handle, EnqueueError, Client> =>
   Effect.contextWith((context: Context.Context<Client>) =>
     andThen(draft({ task, payload, options }, context, Options.known.enqueue), (draft) =>
-      Effect.map(send([draft], context), ([handle]) => handle!)
+      send([draft], context, ([handle]) => handle!)
     )
   )
 
@@ -78,25 +78,26 @@ export const all = Effect.fnUntraced(function* (calls: ReadonlyArray<Call>) {
     const exit = immediate(made)
     drafts.push(exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* made)
   }
-  return yield* send(drafts, context)
+  return yield* send(drafts, context, (handles) => handles)
 })
 
 /** Sends what was checked. */
-const send = (
+const send = <A>(
   drafts: ReadonlyArray<Draft>,
-  context: Context.Context<Client>
-): Effect.Effect<ReadonlyArray<Handle>, EnqueueError> => {
+  context: Context.Context<Client>,
+  then: (handles: ReadonlyArray<Handle>) => A
+): Effect.Effect<A, EnqueueError> => {
   const client = Context.get(context, Client)
   const messages = drafts.map(({ message }) => message)
-  const sending = Telemetry.sending(context, messages, (trace) =>
-    andThen(publications(drafts, trace, context), client.publish)
+  return Telemetry.sending(context, messages, (trace) =>
+    Effect.flatMap(andThen(publications(drafts, trace, context), client.publish), (receipts) => {
+      Telemetry.countSent(context, messages, receipts)
+      const first = messages[receipts.findIndex((receipt) => receipt !== "accepted")]
+      return first === undefined
+        ? Effect.succeed(then(drafts.map(({ message, task }) => new Handle(task, message, client, context))))
+        : Effect.fail(duplicate(first, messages, receipts))
+    })
   )
-  return Effect.flatMap(sending, (receipts) => {
-    const first = messages[receipts.findIndex((receipt) => receipt !== "accepted")]
-    return first === undefined
-      ? Effect.succeed(drafts.map(({ message, task }) => new Handle(task, message, client, context)))
-      : Effect.fail(duplicate(first, messages, receipts))
-  })
 }
 
 const duplicate = (
@@ -116,7 +117,7 @@ export const execute = Effect.fnUntraced(function* (
   const context = yield* Effect.context<Client>()
   const checked = yield* draft({ task, payload, options }, context, Options.known.execute)
   const handle = new Handle(task, checked.message, Context.get(context, Client), context)
-  const sent = Effect.as(send([checked], context), handle)
+  const sent = send([checked], context, () => handle)
   if (options.onInterrupt === "detach") return yield* Effect.flatMap(sent, ({ await: end }) => end)
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.forkDetach(Effect.interruptible(sent)), (sending) =>
@@ -288,7 +289,8 @@ const publications = (
     if (wire.length > limit) {
       return Effect.fail(new EnqueueError({ reason: new TooLarge({ task, size: wire.length, limit }), ids: [] }))
     }
-    written.push({ id, queue, wire, expiresAt, ...placing })
+    const { at, checked, delay } = placing
+    written.push({ id, queue, wire, expiresAt, at, checked, delay })
   }
   return Effect.succeed(written)
 }
