@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 // Workspace packages resolve to their TypeScript sources, so that tests need no build.
@@ -17,6 +18,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
+    // on two cores the default is one
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       project("celeriac", "celeriac"),
       project("redis", "redis", "test/globalSetup.ts"),

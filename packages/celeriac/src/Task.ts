@@ -430,11 +430,21 @@ export const upgrade = <From extends Schema.Codec<unknown, unknown>, To extends 
   return (encoded) => encode(change(decode(encoded)))
 }
 
-/** @internal */
-// the handler's requirements were given to `toLayer` as services
+/**
+ * A handler as workers and pools call it: with the decoded payload, and free of types. Its requirements, but for
+ * `TaskContext` and the `Scope` of the run, are among the services of its `Registered`.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
 export type HandlerFunction = (payload: unknown, context: Typed<unknown>) => Effect.Effect<unknown, unknown>
 
-/** @internal */
+/**
+ * What `toLayer` puts into the context: the handler, its task, and the services it was built with.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
 export interface Registered {
   readonly task: AnyWithProps
   readonly run: HandlerFunction
@@ -443,11 +453,27 @@ export interface Registered {
 
 const handlerPrefix = "celeriac/TaskHandler/"
 
-/** @internal */
+/**
+ * A context with these handlers, for programs that wrap what `registeredIn` found: a count of runs, a lock around them. The
+ * handlers are found by the names of their tasks; of several with one name the last one counts. The type of the context
+ * does not tell which they are.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
 export const registered = (handlers: ReadonlyArray<Registered>): Context.Context<never> =>
   Context.makeUnsafe(new Map(handlers.map((handler) => [handlerPrefix + handler.task._tag, handler])))
 
-/** @internal */
+/**
+ * The handlers in a context, by the names of their tasks: for programs that find out at run time what there is to be
+ * served, such as the handlers of a module.
+ *
+ * Of two handlers of one task the context has kept the last one. That is how an inner Layer overrides an outer one, and a
+ * context does not know it from two handlers side by side in one `Layer.mergeAll`.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
 export const registeredIn = <R>(context: Context.Context<R>): ReadonlyMap<string, Registered> => {
   const found = new Map<string, Registered>()
   for (const [key, service] of context.mapUnsafe) {

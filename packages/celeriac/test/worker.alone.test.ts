@@ -85,6 +85,25 @@ describe("a message that crashed its workers", () => {
     )
   )
 
+  it.effect("is not started by who gave up its lease before it came", () =>
+    world(layer, ({ wire }) =>
+      Effect.gen(function* () {
+        const { startOf, worker } = rig([])
+        const suspect = yield* makeSuspect
+        let claims = 0
+        // the first claim tells of it, the second one brings it, late
+        wire.latency = ({ step }) => (step === "claim" && ++claims === 2 ? lease + 1000 : undefined)
+        wire.fate = ({ step }) => (step === "renew" || step === "reconcile" ? "refused" : "carried out")
+        yield* worker("a")
+        yield* pass(lease + 2000)
+        assert.strictEqual(claims, 2)
+        assert.isUndefined(startOf(0))
+        wire.mend()
+        assert.strictEqual(yield* within(lease + look, suspect.await), 0)
+      })
+    )
+  )
+
   it.effect("is run beside what never ends when nobody is empty, after two leases of waiting; others run between", () =>
     world(layer, () =>
       Effect.gen(function* () {

@@ -11,6 +11,7 @@ Atomic   a message leaves its list and is in the consumer's hands at once; who f
 Twice    Takes others. The consumer finds the first ones by the count that `renew` answers, and by `reconcile`.
 ]]
 --@include queue
+--@include consumers
 --@include wake
 --@include lists
 --@include watchers
@@ -69,10 +70,7 @@ local function hold()
 end
 
 if ARGV[8] == '1' then
-  local _, holder = string.match(redis.call('GET', reservation) or '', '^(%d+)|(.*)$')
-  if holder == consumer then
-    redis.call('DEL', reservation)
-  end
+  freeReservation(consumer)
   for _ = 1, math.min(count, 1) * 100 do
     local popped = redis.call('LPOP', suspects, 1)
     if not popped then
@@ -128,7 +126,7 @@ if redis.call('EXISTS', suspects) == 1 then
 end
 
 -- It looks again when it is told to: only if nothing was left for it, and no other duty keeps it busy.
-local isIdle = isEmpty and #ids < count and not suspect
+local isIdle = isEmpty and not suspect
 if isIdle then
   redis.call('ZADD', idle, whole(fence * 1024 + math.min(count - #ids, 1023)), consumer)
 end

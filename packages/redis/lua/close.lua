@@ -11,9 +11,6 @@ Twice    Nothing is left to do.
 --@include queue
 --@include giveBack
 local held, consumer = KEYS[27], ARGV[3]
-if not redis.call('ZSCORE', consumers, consumer) then
-  return
-end
 local holdings = holdingsOf(held)
 table.sort(holdings, function(left, right)
   if left[2] == right[2] then

@@ -16,9 +16,7 @@ for at = 3, #ARGV, 4 do
   local id = ARGV[at]
   local written = keep(KEYS[tonumber(ARGV[at + 3])], id, ARGV[at + 1], ARGV[at + 2])
   replies[#replies + 1] = written and 1 or 0
-  if written then
-    ended[#ended + 1] = id
-  end
+  ended[#ended + 1] = id
 end
 tell(ended, true)
 return replies

@@ -10,6 +10,7 @@ Atomic   a message is in the consumer's hands or back in the queue, never both
 Twice    Refused: the consumer holds the messages no more.
 ]]
 --@include queue
+--@include consumers
 --@include wake
 --@include lists
 --@include watchers

@@ -13,14 +13,15 @@
  *
  * @since 0.1.0
  */
-import * as Message from "celeriac/Message"
+import type * as Message from "celeriac/Message"
 import * as Router from "celeriac/Router"
-import * as TaskRecord from "celeriac/TaskRecord"
+import type * as TaskRecord from "celeriac/TaskRecord"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import { codeOf } from "./internal/errors.ts"
 import { type QueueKeys, queueKeys, queuesKey } from "./internal/keys.ts"
 import * as Link from "./internal/Link.ts"
+import * as Looks from "./internal/rawLook.ts"
+import { view } from "./internal/rawPieces.ts"
 import { settingsOf } from "./internal/settings.ts"
 import { RedisError } from "./RedisError.ts"
 import type * as RedisServer from "./RedisServer.ts"
@@ -40,7 +41,7 @@ export type Command = ReadonlyArray<string>
  * @category constants
  * @since 0.1.0
  */
-export const searched = 1000
+export const searched: number = Looks.searched
 
 /**
  * Where a message stands. One place is right; none, or two, is a fault.
@@ -194,16 +195,16 @@ export const find = ({ id, queues: given, server }: Options): Effect.Effect<Answ
       }
       const link = yield* Link.make({ address, redis })
       const ask = asking(link, address)
-      const queues = given ?? texts((yield* ask([["smembers", queuesKey(prefix)]]))[0]).toSorted()
+      const queues = given ?? Looks.texts((yield* ask([["smembers", queuesKey(prefix)]]))[0]).toSorted()
       const found: Array<Found> = []
       for (let at = 0; at < queues.length; at += atOnce) {
         const some = queues.slice(at, at + atOnce).map((queue) => ({ queue, keys: queueKeys(prefix, queue) }))
         const traces = yield* ask(
-          some.flatMap(({ keys }) => [...Object.values(firstLook(keys, id)), ...watcherCommands(keys, id)])
+          some.flatMap(({ keys }) => [...Object.values(Looks.firstLook(keys, id)), ...Looks.watcherCommands(keys, id)])
         )
         const size = traces.length / some.length
         for (const [nth, { keys, queue }] of some.entries()) {
-          if (!traces.slice(nth * size, (nth + 1) * size).some(isThere)) continue
+          if (!traces.slice(nth * size, (nth + 1) * size).some(Looks.isThere)) continue
           found.push({ id, queue, server: address, ...(yield* lookInto(ask, keys, { id, queue })) })
         }
       }
@@ -216,14 +217,6 @@ const atOnce = 100
 
 type Ask = (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<unknown>, RedisError>
 
-/** An error that the server answered to one of several commands: a key may be of another type. */
-class Refusal {
-  readonly message: string
-  constructor(message: string) {
-    this.message = message
-  }
-}
-
 /** Sends commands in one go. A refused one is an answer; without a connection there is none. */
 const asking =
   (link: Link.Link, address: string): Ask =>
@@ -232,7 +225,7 @@ const asking =
       commands,
       ([name = "", ...args]) =>
         Effect.catch(link.call(name, args), (error): Effect.Effect<unknown, RedisError> => {
-          if (error.detail.startsWith("WRONGTYPE")) return Effect.succeed(new Refusal(error.detail))
+          if (error.detail.startsWith("WRONGTYPE")) return Effect.succeed(new Looks.Refusal(error.detail))
           const reason = codeOf(Object.assign(new Error(error.detail), { name: "ReplyError" })) === "NOPERM"
           return new RedisError({
             reason: reason ? "NotAllowed" : "Unreachable",
@@ -243,28 +236,6 @@ const asking =
       { concurrency: "unbounded" }
     )
 
-/** Some of it is there if the queue knows the id. */
-const firstLook = (keys: QueueKeys, id: string) => ({
-  message: ["hget", keys.messages, id],
-  stored: ["hget", keys.bucket(id), id],
-  diedAt: ["zscore", keys.dead, id],
-  letter: ["hget", keys.letters, id],
-  gone: ["sismember", keys.gone, id],
-  revoked: ["sismember", keys.revoked, id],
-  crashes: ["hget", keys.crashes, id],
-  expires: ["hget", keys.expires, id],
-  expiring: ["zscore", keys.expiring, id],
-  scheduled: ["zmscore", keys.scheduled, ...priorities.map((priority) => `${priority}${id}`)]
-})
-
-const watcherCommands = (keys: QueueKeys, id: string): ReadonlyArray<Command> =>
-  keys.watchers.map((key) => ["hget", key, id])
-
-const isThere = (value: unknown): boolean =>
-  Array.isArray(value) ? value.some(isThere) : value !== null && value !== 0 && !(value instanceof Refusal)
-
-const priorities = Array.from({ length: 10 }, (_, priority) => priority)
-
 /** Consumers come seldom: whoever meets new ones at each look is content with the last one. */
 const mostLooks = 5
 
@@ -274,14 +245,14 @@ const lookInto = Effect.fnUntraced(function* (
   keys: QueueKeys,
   { id, queue }: { readonly id: string; readonly queue: string }
 ) {
-  let consumers = texts((yield* ask([["zrange", keys.consumers, "0", "-1"]]))[0])
+  let consumers = Looks.texts((yield* ask([["zrange", keys.consumers, "0", "-1"]]))[0])
   for (let look = 1; ; look += 1) {
-    const commands = commandsFor(keys, id, consumers)
+    const commands = Looks.commandsFor(keys, id, consumers)
     const flat = Object.values(commands).flat()
     const replies = yield* ask([["multi"], ...flat, ["exec"]])
     const executed = replies.at(-1)
     // a command that cannot be queued would have failed before
-    const values: Array<unknown> = Array.isArray(executed) ? executed.map(refusalIn) : []
+    const values: Array<unknown> = Array.isArray(executed) ? executed.map(Looks.refusalIn) : []
     const valuesOf = (group: keyof typeof commands): ReadonlyArray<unknown> => {
       let at = 0
       for (const [name, some] of Object.entries(commands)) {
@@ -290,7 +261,7 @@ const lookInto = Effect.fnUntraced(function* (
       }
       return []
     }
-    const leases = pairs(valuesOf("consumers")[0])
+    const leases = Looks.pairs(valuesOf("consumers")[0])
     const missed = leases.map(([consumer]) => consumer).filter((consumer) => !consumers.includes(consumer))
     if (missed.length === 0 || look === mostLooks)
       return view({ id, queue, keys, consumers, leases: new Map(leases), commands, valuesOf })
@@ -298,244 +269,3 @@ const lookInto = Effect.fnUntraced(function* (
     consumers = leases.map(([consumer]) => consumer)
   }
 })
-
-const commandsFor = (keys: QueueKeys, id: string, consumers: ReadonlyArray<string>) => {
-  const lists = [keys.suspects, ...priorities.map(keys.ready)]
-  return {
-    facts: Object.values(firstLook(keys, id)),
-    watchers: watcherCommands(keys, id),
-    consumers: [["zrange", keys.consumers, "0", "-1", "withscores"]],
-    held: consumers.map((consumer) => ["hmget", keys.held(consumer), id, " "]),
-    heads: lists.map((list) => ["lpos", list, id, "maxlen", String(searched)]),
-    tails: lists.map((list) => ["lpos", list, id, "rank", "-1", "maxlen", String(searched)]),
-    lengths: lists.map((list) => ["llen", list]),
-    time: [["time"]]
-  } satisfies Record<string, ReadonlyArray<Command>>
-}
-
-interface Look {
-  readonly id: string
-  readonly queue: string
-  readonly keys: QueueKeys
-  readonly consumers: ReadonlyArray<string>
-  readonly leases: ReadonlyMap<string, number>
-  readonly commands: ReturnType<typeof commandsFor>
-  readonly valuesOf: (group: keyof ReturnType<typeof commandsFor>) => ReadonlyArray<unknown>
-}
-
-const view = (look: Look): Omit<Found, "id" | "queue" | "server"> => {
-  const { id, keys, queue, valuesOf } = look
-  const commands = firstLook(keys, id)
-  const facts = Object.fromEntries(Object.keys(commands).map((name, at) => [name, valuesOf("facts")[at]]))
-  const { crashes, diedAt, expires, expiring, gone, letter, message, revoked, stored } = facts
-  const [seconds, micros] = texts(valuesOf("time")[0])
-  return {
-    now: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000),
-    message: typeof message === "string" ? { ...messageIn({ id, queue }, message), read: commands.message } : undefined,
-    places: placesIn(look, facts),
-    crashes: isThere(crashes) ? { count: Number(crashes), read: commands.crashes } : undefined,
-    expires: isThere(expires)
-      ? { at: Number(expires), waiting: isThere(expiring), read: commands.expires }
-      : isThere(expiring)
-        ? { at: Number(expiring), waiting: true, read: commands.expiring }
-        : undefined,
-    traces: [
-      ...(isThere(gone) ? [{ name: "gone" as const, read: commands.gone }] : []),
-      ...(isThere(revoked) ? [{ name: "revoked" as const, read: commands.revoked }] : [])
-    ],
-    stored: typeof stored === "string" ? { ...storedIn(stored), text: stored, read: commands.stored } : undefined,
-    deadLetter:
-      typeof letter === "string"
-        ? { ...letterIn({ id, queue }, letter, diedAt), text: letter, read: commands.letter }
-        : isThere(diedAt)
-          ? {
-              diedAt: Number(diedAt),
-              reason: undefined,
-              message: undefined,
-              text: "",
-              problem: "it is listed, but there is no letter",
-              read: commands.diedAt
-            }
-          : undefined,
-    watchers: watchersIn(look.commands.watchers, valuesOf("watchers"))
-  }
-}
-
-const placesIn = (look: Look, facts: Readonly<Record<string, unknown>>): ReadonlyArray<Place> => {
-  const { commands, consumers, id, keys, leases, valuesOf } = look
-  const { crashes, message: wire, scheduled } = facts
-  const lengths = valuesOf("lengths").map((length) => (typeof length === "number" ? length : 0))
-  const places: Array<Place> = []
-  for (const [at, value] of valuesOf("held").entries()) {
-    const [fence, description] = Array.isArray(value) ? value : []
-    const consumer = consumers[at]!
-    if (typeof fence !== "string") continue
-    const leaseEnd = leases.get(consumer)
-    places.push({
-      _tag: "held",
-      consumer,
-      worker: workerIn(description),
-      fence: Math.abs(Number(fence)),
-      revoked: fence.startsWith("-"),
-      leaseEnd: leaseEnd === undefined || leaseEnd < 0 ? undefined : leaseEnd,
-      read: ["hget", keys.held(consumer), id]
-    })
-  }
-  for (const [priority, due] of (Array.isArray(scheduled) ? scheduled : []).entries()) {
-    if (due === null) continue
-    const read = ["zscore", keys.scheduled, `${priority}${id}`]
-    places.push({ _tag: "scheduled", priority, dueAt: Number(due), read })
-  }
-  // an id without a message is a hole: see `traces`
-  if (typeof wire !== "string") return places
-  for (const [at, head] of valuesOf("heads").entries()) {
-    const [index, read] =
-      typeof head === "number" ? [head, commands.heads[at]!] : [valuesOf("tails")[at], commands.tails[at]!]
-    if (typeof index === "number") places.push(waiting(at, index, lengths[at]!, read))
-  }
-  const list = Number(crashes ?? 0) >= 2 ? 0 : priorityOf(wire) + 1
-  // it was seen nowhere: it can only be in the middle of its list, if that has one
-  return places.length > 0 || lengths[list]! <= 2 * searched
-    ? places
-    : [waiting(list, undefined, lengths[list]!, commands.heads[list]!.slice(0, 3))]
-}
-
-/** What is no message gets the default, as in `lua/lib/queue.lua`. */
-const priorityOf = (wire: string): number => (/^.\d/s.test(wire) ? Number(wire[1]) : 5)
-
-/** `at`: 0 for the suspects, else the priority and one. */
-const waiting = (at: number, ahead: number | undefined, length: number, read: Command): Place =>
-  at === 0 ? { _tag: "suspect", ahead, length, read } : { _tag: "ready", priority: at - 1, ahead, length, read }
-
-const workerIn = (description: unknown): string | undefined => {
-  const found = typeof description === "string" ? json(description) : undefined
-  return isObject(found) && typeof found.worker === "string" ? found.worker : undefined
-}
-
-const messageIn = (
-  address: { readonly id: string; readonly queue: string },
-  text: string
-): Decoded<Message.Message> => {
-  const read = Message.decode(address, text)
-  return {
-    text,
-    content: Result.getOrUndefined(read),
-    problem: Result.isFailure(read) ? read.failure.detail : undefined
-  }
-}
-
-const recordIn = (text: string): Decoded<TaskRecord.TaskRecord> => {
-  const read = TaskRecord.decode(text)
-  return { text, content: Result.getOrUndefined(read), problem: Result.isFailure(read) ? read.failure : undefined }
-}
-
-/** The forms are those of `lua/lib/records.lua`. Lua counts bytes, so they are cut as bytes. */
-const storedIn = (text: string): Stored => {
-  const bytes = new TextEncoder().encode(text)
-  const part = (first: number, end?: number) => new TextDecoder().decode(bytes.subarray(first, end))
-  const time = (first: number) =>
-    /^\d{13}$/.test(part(first, first + 13)) ? Number(part(first, first + 13)) : undefined
-  const unreadable = (problem: string): Stored => ({ _tag: "unreadable", problem })
-
-  const expiresAt = time(1)
-  if (expiresAt === undefined) return unreadable("it does not begin with a letter and a time of 13 digits")
-  switch (text[0]) {
-    case "r":
-      return { _tag: "record", expiresAt, record: recordIn(part(14)) }
-    case "t": {
-      const tombstoneExpiresAt = time(14)
-      const [head, length] = /^(\d+):/.exec(part(27, 40)) ?? []
-      if (tombstoneExpiresAt === undefined || head === undefined) {
-        return unreadable("a record with a tombstone has two times and a length")
-      }
-      const first = 27 + head.length
-      const border = first + Number(length)
-      return {
-        _tag: "record with tombstone",
-        expiresAt,
-        record: recordIn(part(border)),
-        tombstone: recordIn(part(first, border)),
-        tombstoneExpiresAt
-      }
-    }
-    case "n":
-      return notesIn(expiresAt, part(14)) ?? unreadable("its notes are no JSON of the form that workers write")
-    default:
-      return unreadable(
-        `it begins with "${text[0]}", which is none of r (record), t (record with tombstone), n (notes)`
-      )
-  }
-}
-
-const notesIn = (expiresAt: number, text: string): Stored | undefined => {
-  const notes = json(text)
-  if (!isObject(notes)) return undefined
-  const { attempts, fence, progress } = notes
-  const timed = (item: unknown): readonly [string, number] | undefined =>
-    Array.isArray(item) && typeof item[0] === "string" ? [item[0], Number(item[1])] : undefined
-  const last = timed(progress)
-  return {
-    _tag: "notes",
-    expiresAt,
-    fence: Number(fence),
-    progress: last && { value: last[0], expiresAt: last[1] },
-    // an empty list of Lua is an empty object of JSON
-    attempts: (Array.isArray(attempts) ? attempts : []).map((item: unknown) => {
-      const [text, expiresAt] = timed(item) ?? [JSON.stringify(item), expiresAtUnknown]
-      const content = TaskRecord.decodeAttempt(text)
-      return { text, content, problem: content === undefined ? "it is no note of an attempt" : undefined, expiresAt }
-    })
-  }
-}
-
-const expiresAtUnknown = 0
-
-const letterIn = (
-  address: { readonly id: string; readonly queue: string },
-  text: string,
-  diedAt: unknown
-): Omit<NonNullable<Found["deadLetter"]>, "text" | "read"> => {
-  const letter = json(text)
-  const known = isObject(letter) && typeof letter.wire === "string" ? letter : undefined
-  return {
-    diedAt: isThere(diedAt) ? Number(diedAt) : typeof known?.at === "number" ? known.at : undefined,
-    reason: typeof known?.reason === "string" ? known.reason : undefined,
-    message: typeof known?.wire === "string" ? messageIn(address, known.wire) : undefined,
-    problem: known === undefined ? "it is no JSON object with the wire form of a message" : undefined
-  }
-}
-
-/** A client asks again and again, and may stand in more than one place. */
-const watchersIn = (commands: ReadonlyArray<Command>, values: ReadonlyArray<unknown>): Found["watchers"] => {
-  const clients = new Map<string, { readonly client: string; readonly changes: boolean; readonly read: Command }>()
-  for (const [at, value] of values.entries()) {
-    for (const name of typeof value === "string" ? value.split(",").filter((name) => name !== "") : []) {
-      const client = name.replace(/\*$/, "")
-      const changes = name.endsWith("*") || clients.get(client)?.changes === true
-      clients.set(client, { client, changes, read: commands[at]! })
-    }
-  }
-  return Array.from(clients.values())
-}
-
-/** In the reply of a transaction errors are values. */
-const refusalIn = (value: unknown): unknown => (value instanceof Error ? new Refusal(value.message) : value)
-
-const texts = (value: unknown): ReadonlyArray<string> => (Array.isArray(value) ? value.map(String) : [])
-
-const pairs = (value: unknown): ReadonlyArray<[string, number]> => {
-  // each pair is a list of its own, or all are one list: so the versions of the protocol differ
-  const flat = Array.isArray(value) ? texts(value.flat()) : []
-  return Array.from({ length: flat.length / 2 }, (_, at) => [flat[2 * at]!, Number(flat[2 * at + 1])])
-}
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-const json = (text: string): unknown => {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
-}

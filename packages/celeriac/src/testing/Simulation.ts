@@ -65,8 +65,8 @@ export const run = (
   }
 ): Effect.Effect<Outcome> => {
   const world = new World(plan.seed, options?.trace ?? false)
-  const coverage = new Coverage()
-  return Effect.scoped(live(driver, plan, world, coverage, options?.meddle)).pipe(
+  const coverage = new Coverage(driver.steps)
+  return Effect.scoped(livePlan(driver, plan, world, coverage, options?.meddle)).pipe(
     Effect.exit,
     Effect.map((exit) => {
       if (Exit.isFailure(exit)) world.fail("defect", Cause.pretty(exit.cause))
@@ -83,7 +83,7 @@ export const run = (
   )
 }
 
-const live = Effect.fnUntraced(function* (
+const livePlan = Effect.fnUntraced(function* (
   driver: Driver,
   plan: Plan.Plan,
   world: World,
@@ -162,6 +162,7 @@ const checkEnd = Effect.fnUntraced(function* ({ oracle, server, world }: Stage) 
     if (record === undefined) world.fail("G1", `${id} has no record`)
     else if (Result.isFailure(TaskRecord.decode(record))) world.fail("G1", `the record of ${id} cannot be read`)
   }
+  for (const what of server.leftovers === undefined ? [] : yield* server.leftovers) world.fail("left behind", what)
 })
 
 /** How far ahead the clock of the server is after this fault. */
@@ -283,24 +284,138 @@ const idle =
 const longestTrace = 400
 
 /**
- * Lives the plans of many seeds, and adds up what happened. Stops at the first seed that breaks a promise.
+ * What came of many plans.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Exploration {
+  /** Of all of them together. */
+  readonly coverage: Coverage
+  readonly faults: number
+  /** Faults of the plan with the fewest. */
+  readonly least: number
+  /** The first that broke a promise. None was lived after it. */
+  readonly failed: Outcome | undefined
+}
+
+/**
+ * Lives many plans, one after the other, and adds up what happened. Stops at the first that breaks a promise.
  *
  * @category running
  * @since 0.1.0
  */
-export const explore = Effect.fnUntraced(function* (
+export const live = Effect.fnUntraced(function* (
   driver: Driver,
-  seeds: { readonly from: number; readonly count: number }
-) {
-  const coverage = new Coverage()
+  plans: Iterable<Plan.Plan>
+): Effect.fn.Return<Exploration> {
+  const coverage = new Coverage(driver.steps)
   let faults = 0
   let least = Infinity
-  for (let seed = seeds.from; seed < seeds.from + seeds.count; seed++) {
-    const outcome = yield* run(driver, Plan.make(seed))
+  for (const plan of plans) {
+    const outcome = yield* run(driver, plan)
     coverage.add(outcome.coverage)
     faults += outcome.faults
     least = Math.min(least, outcome.faults)
     if (outcome.violation !== undefined) return { coverage, faults, least, failed: outcome }
   }
   return { coverage, faults, least, failed: undefined }
+})
+
+/**
+ * The plan of a seed on this driver, with harm to the driver's own steps too.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const planOf = (driver: Driver, seed: number): Plan.Plan => Plan.make(seed, driver.steps)
+
+/**
+ * Lives the plans of many seeds: see `live`.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const explore = (
+  driver: Driver,
+  seeds: { readonly from: number; readonly count: number }
+): Effect.Effect<Exploration> =>
+  live(
+    driver,
+    Array.from({ length: seeds.count }, (_, index) => planOf(driver, seeds.from + index))
+  )
+
+/**
+ * What has to happen in the lives of many seeds beside the faults of the matrix, or they prove little. 150 seeds bring about all
+ * of it, and fill the matrix.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const events: ReadonlyArray<string> = [
+  // what processes suffer
+  "fault stop",
+  "fault disconnect",
+  "fault outage",
+  "fault deafen",
+  "fault jump",
+  "worker crash",
+  "worker drain",
+  "producer crash",
+  "blocked",
+  "abandoned",
+  "late command",
+  "push lost",
+  // what is done about it
+  "recovered",
+  "claimed alone",
+  "suspect passed on",
+  "claim reply lost",
+  "orphan found",
+  "overlap excused",
+  "revoked",
+  // how messages end
+  "ended succeeded",
+  "ended failed",
+  "ended revoked",
+  "ended expired",
+  "ended ignored",
+  "ended dead"
+]
+
+/**
+ * What these lives have not shown, in sentences: a life with too few faults that were done, cells of the matrix that are empty,
+ * events that did not happen. Nothing, if they have shown enough.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const gaps = (
+  { coverage, least }: Pick<Exploration, "coverage" | "least">,
+  expected: {
+    /** So many faults were done in each life. Default 10. */
+    readonly faults?: number | undefined
+    /** Every step has suffered every harm. Default `true`. */
+    readonly matrix?: boolean | undefined
+    /** Default: `events`. */
+    readonly events?: ReadonlyArray<string> | undefined
+  } = {}
+): ReadonlyArray<string> => [
+  ...(least < (expected.faults ?? 10) ? [`a life with ${least} faults only`] : []),
+  ...(expected.matrix === false ? [] : coverage.missing.map((cell) => `never done: ${cell}`)),
+  ...(expected.events ?? events)
+    .filter((event) => (coverage.events.get(event) ?? 0) === 0)
+    .map((event) => `never happened: ${event}`)
+]
+
+/**
+ * A failed life for people: the smallest plan found that breaks the same promise, and what happens in it: see `shrink` and
+ * `format`.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const explain = Effect.fnUntraced(function* (driver: Driver, { plan, violation }: Outcome) {
+  const smaller = yield* shrink(driver, plan, violation?.rule ?? "")
+  return format(yield* run(driver, smaller, { trace: true }))
 })

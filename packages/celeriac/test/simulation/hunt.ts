@@ -1,9 +1,10 @@
 /** Lets a mutant live until it breaks a promise. */
 import * as Effect from "effect/Effect"
+import { scenarios } from "../../src/testing/simulation/Scenarios.ts"
 import { directed, type Steps } from "./directed.ts"
 import type { Case } from "./mutants.ts"
-import { load, type Mutant, simulation } from "./mutation.ts"
-import { scenarios } from "./scenarios.ts"
+import type { Mutant } from "./mutation.ts"
+import { load, simulation } from "./sources.ts"
 
 export interface Catch {
   /** 0 when it was caught step by step. */

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { directed } from "./directed.ts"
 import { hunt, passes, stumbles, unchanged } from "./hunt.ts"
 import { mutants } from "./mutants.ts"
-import { occurrences, simulation } from "./mutation.ts"
+import { occurrences, simulation } from "./sources.ts"
 
 const fast = process.env["CELERIAC_FAST"] === "1"
 

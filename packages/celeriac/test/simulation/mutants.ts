@@ -1,7 +1,7 @@
 /** Guards and rules of order, each taken out once. */
+import type { scenarios } from "../../src/testing/simulation/Scenarios.ts"
 import type { directed } from "./directed.ts"
 import type { Edit, Mutant } from "./mutation.ts"
-import type { scenarios } from "./scenarios.ts"
 
 /** How a mutant is caught. The search begins with the seed, and goes on from 1 when that does not catch it any more. */
 export type Hunter =
@@ -226,11 +226,6 @@ export const mutants: ReadonlyArray<Case> = [
     )
   ),
   mutant(
-    "a claim is taken without a lease",
-    { scenario: "given up while claiming", seed: 2 },
-    cut(fetcher, "if (registered.isOpen()) runs.accept(claim.deliveries)", "runs.accept(claim.deliveries)")
-  ),
-  mutant(
     "a suspect waits for nobody",
     { seed: 2 },
     cut(fetcher, "Effect.timeoutOption(emptied, lease)", "Effect.timeoutOption(emptied, 0)")
@@ -248,7 +243,7 @@ export const mutants: ReadonlyArray<Case> = [
   mutant(
     "others are claimed beside a suspect",
     { seed: 2 },
-    cut(fetcher, "if (isEmpty && deliveries.length > 0) yield* Effect.timeoutOption(emptied, aloneFor * lease)")
+    cut(fetcher, "yield* Effect.timeoutOption(emptied, aloneFor * lease)")
   ),
   mutant(
     "records are not looked up",

@@ -14,5 +14,5 @@ const outcome = await Effect.runPromise(Simulation.run(memory, plan, { trace: tr
 if (outcome.violation === undefined) console.log(`${outcome.trace.join("\n")}\nevery promise was kept`)
 else {
   process.exitCode = 1
-  console.log(isSeed ? await Effect.runPromise(explain(memory, outcome)) : Simulation.format(outcome))
+  console.log(isSeed ? await Effect.runPromise(explain(outcome)) : Simulation.format(outcome))
 }

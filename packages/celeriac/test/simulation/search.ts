@@ -1,7 +1,7 @@
 /** Looks for the seeds that catch the mutants: `node --conditions=@celeriac/source search.ts [SEEDS] [NAME]`. */
 import { hunt } from "./hunt.ts"
 import { mutants } from "./mutants.ts"
-import { occurrences } from "./mutation.ts"
+import { occurrences } from "./sources.ts"
 
 const [seeds = "200", only = ""] = process.argv.slice(2)
 for (const mutant of mutants.filter(({ name }) => name.includes(only))) {

@@ -6,11 +6,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Simulation from "../../src/testing/Simulation.ts"
 import { Coverage, harms, steps } from "../../src/testing/simulation/Coverage.ts"
+import type { Driver } from "../../src/testing/simulation/Driver.ts"
 import { memory } from "../../src/testing/simulation/MemoryDriver.ts"
 import * as Plan from "../../src/testing/simulation/Plan.ts"
+import { scenarios, turns } from "../../src/testing/simulation/Scenarios.ts"
 import { distant } from "./distant.ts"
 import { explain } from "./explain.ts"
-import { scenarios } from "./scenarios.ts"
 
 const fast = process.env["CELERIAC_FAST"] === "1"
 const count = Number(process.env["CELERIAC_SIMULATION_SEEDS"] ?? (fast ? 15 : 160))
@@ -19,40 +20,10 @@ const from = Number(process.env["CELERIAC_SIMULATION_FROM"] ?? 1)
 /** So many seeds fill the matrix of steps and faults, with room to spare. */
 const enough = 150
 
-/** What has to happen beside the faults of the matrix, or the seeds prove little. */
-const events = [
-  ...["worker crash", "worker drain", "producer crash", "blocked", "abandoned", "late command", "push lost"],
-  ...[
-    "recovered",
-    "claimed alone",
-    "suspect passed on",
-    "claim reply lost",
-    "orphan found",
-    "overlap excused",
-    "revoked"
-  ],
-  ...["fault stop", "fault disconnect", "fault outage", "fault deafen", "fault jump"],
-  ...["ended succeeded", "ended failed", "ended revoked", "ended expired", "ended ignored", "ended dead"]
-]
-
-/** What the stories have to bring about. */
-const turns: Partial<Record<keyof typeof scenarios, ReadonlyArray<string>>> = {
-  "poison among long runs": ["suspect passed on", "claimed beside others", "worker crash"],
-  "back to the same": ["overlap excused", "recovered"],
-  "deaf worker": ["ended revoked"]
-}
-
-const live = Effect.fnUntraced(function* (plans: ReadonlyArray<Plan.Plan>) {
-  const coverage = new Coverage()
-  let fewest = Infinity
-  for (const plan of plans) {
-    const outcome = yield* Simulation.run(memory, plan)
-    coverage.add(outcome.coverage)
-    fewest = Math.min(fewest, outcome.faults)
-    if (outcome.violation !== undefined) assert.fail(yield* explain(memory, outcome))
-  }
-  return { coverage, fewest }
-})
+const live = (plans: ReadonlyArray<Plan.Plan>) =>
+  Effect.tap(Simulation.live(memory, plans), ({ failed }) =>
+    failed === undefined ? Effect.void : Effect.map(explain(failed), (text) => assert.fail(text))
+  )
 
 const seeds = (length: number, first = 1) => Array.from({ length }, (_, index) => first + index)
 
@@ -61,16 +32,14 @@ describe("simulation on memory", () => {
     `${count} seeds keep every promise`,
     () =>
       Effect.gen(function* () {
-        const plans = seeds(count, from).map(Plan.make)
+        const plans = seeds(count, from).map((seed) => Simulation.planOf(memory, seed))
         for (const { messages, seed, workers } of plans) {
           assert.isAtLeast(workers, 3, `workers of seed ${seed}`)
           assert.isAtLeast(messages.length, 30, `messages of seed ${seed}`)
         }
-        const { coverage, fewest } = yield* live(plans)
-        assert.isAtLeast(fewest, 10, "faults that bit in the seed with the fewest")
-        if (count < enough) return
-        assert.deepStrictEqual(coverage.missing, [], `empty cells of\n${coverage.toString()}`)
-        for (const event of events) assert.isAbove(coverage.events.get(event) ?? 0, 0, event)
+        const lives = yield* live(plans)
+        const shown = count < enough ? { matrix: false, events: [] } : {}
+        assert.deepStrictEqual(Simulation.gaps(lives, shown), [], lives.coverage.toString())
       }),
     { timeout: 30_000 + 1000 * count }
   )
@@ -79,12 +48,10 @@ describe("simulation on memory", () => {
     "the story of %s ends well",
     ([name, make]) =>
       Effect.gen(function* () {
-        const { coverage } = yield* live(seeds(fast ? 3 : 10).map(make))
-        if (fast) return
+        const lives = yield* live(seeds(fast ? 3 : 10).map(make))
         // one of the keys
-        for (const event of turns[name as keyof typeof scenarios] ?? []) {
-          assert.isAbove(coverage.events.get(event) ?? 0, 0, event)
-        }
+        const events = fast ? [] : (turns[name as keyof typeof scenarios] ?? [])
+        assert.deepStrictEqual(Simulation.gaps(lives, { faults: 0, matrix: false, events }), [])
       }),
     60_000
   )
@@ -139,4 +106,36 @@ describe("simulation on memory", () => {
     assert.strictEqual(coverage.missing.length, steps.length * harms.length - 1)
     assert.notInclude(coverage.missing, "claim × reply lost")
   })
+
+  it("a driver's own steps are struck too, and the rest of the plan stays as it is", () => {
+    const further = ["greet"]
+    const { stepFaults, ...rest } = Plan.make(1, further)
+    const { stepFaults: common, ...others } = Plan.make(1)
+    assert.deepStrictEqual(rest, others)
+    assert.deepStrictEqual(stepFaults.slice(0, common.length), common)
+    assert.deepStrictEqual(
+      stepFaults.slice(common.length).map(({ step }) => step),
+      further
+    )
+    assert.include(new Coverage(further).missing, "greet × delay")
+  })
+
+  it("lives that show too little are told", () => {
+    const coverage = new Coverage()
+    coverage.happened("blocked")
+    assert.deepStrictEqual(Simulation.gaps({ coverage, least: 9 }, { matrix: false, events: ["blocked", "revoked"] }), [
+      "a life with 9 faults only",
+      "never happened: revoked"
+    ])
+    assert.include(Simulation.gaps({ coverage, least: 10 }), "never done: claim × copy")
+  })
+
+  it.live("what a server still has when all is over is a failure", () =>
+    Effect.gen(function* () {
+      const start: Driver["start"] = (surroundings) =>
+        Effect.map(memory.start(surroundings), (server) => ({ ...server, leftovers: Effect.succeed(["a hole"]) }))
+      const { violation } = yield* Simulation.run({ ...memory, start }, Plan.make(1))
+      assert.deepInclude(violation, { rule: "left behind", detail: "a hole" })
+    })
+  )
 })

@@ -1,10 +1,12 @@
 -- How messages come back from a consumer, and how it goes.
+--@include consumers
 --@include wake
 --@include lists
 
--- A consumer that takes nothing any more is not idle, and watches no due time.
+-- A consumer that takes nothing any more is not idle, watches no due time, and comes for no suspect.
 local function retire(consumer)
   redis.call('ZREM', idle, consumer)
+  freeReservation(consumer)
   local _, holder = alarmOf()
   if holder == consumer then
     redis.call('DEL', alarm)
@@ -24,7 +26,7 @@ local function giveBack(held, holdings, mayHaveRun)
   variadic('HDEL', held, ids)
   for at = #holdings, 1, -1 do
     local id, fence = holdings[at][1], holdings[at][2]
-    local wire = fence >= 0 and redis.call('HGET', messages, id)
+    local wire = redis.call('HGET', messages, id)
     if not wire then
       over[#over + 1] = id -- it was revoked
     else

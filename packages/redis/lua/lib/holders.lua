@@ -16,7 +16,7 @@ end
 local function holderOf(id, first, count)
   for at = 0, count - 1 do
     local fence = redis.call('HGET', KEYS[first + at], id)
-    if fence and tonumber(fence) > 0 then
+    if fence then
       return at, fence
     end
   end

@@ -8,18 +8,21 @@ local function timeAt(text, first)
   return tonumber(string.sub(text, first, first + 12))
 end
 
--- The record, or its tombstone, and in how many ms nothing is left of it; nil: nothing that lives.
+-- The record, or its tombstone, and in how many ms nothing is left of it; nil: nothing that lives, or that can be read.
 local function recordIn(text)
   if not text then
     return nil
   end
   local kind, expires = string.sub(text, 1, 1), timeAt(text, 2)
-  if kind == 'r' and expires > now then
+  if kind == 'r' and expires and expires > now then
     return string.sub(text, 15), expires - now
   end
   if kind == 't' then
     local till = timeAt(text, 15)
     local length, rest = string.match(string.sub(text, 28, 40), '^(%d+):()')
+    if not (expires and till and length) then
+      return nil
+    end
     local first = 27 + rest
     if expires > now then
       return string.sub(text, first + length), math.max(expires, till) - now
@@ -30,9 +33,13 @@ local function recordIn(text)
   return nil
 end
 
+-- Notes that cannot be read are none.
 local function notesIn(text)
-  if text and string.sub(text, 1, 1) == 'n' and timeAt(text, 2) > now then
-    return cjson.decode(string.sub(text, 15))
+  if text and string.sub(text, 1, 1) == 'n' and (timeAt(text, 2) or 0) > now then
+    local isJson, notes = pcall(cjson.decode, string.sub(text, 15))
+    if isJson and type(notes) == 'table' and type(notes.attempts) == 'table' and type(notes.fence) == 'number' then
+      return notes
+    end
   end
   return nil
 end

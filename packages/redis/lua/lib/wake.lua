@@ -1,5 +1,4 @@
 -- Who is told of work: idle consumers, one at a time.
---@include consumers
 
 local function nextDue()
   return tonumber(redis.call('ZRANGE', scheduled, 0, 0, 'WITHSCORES')[2])
@@ -28,10 +27,18 @@ local function reservedFor()
     return nil
   end
   local till, consumer = string.match(value, '^(%d+)|(.*)$')
-  if tonumber(till) > now and isRegistered(consumer) then
+  if tonumber(till) > now then
     return consumer
   end
   return nil
+end
+
+-- It is no more, or it came.
+local function freeReservation(consumer)
+  local holder = string.match(redis.call('GET', reservation) or '', '^%d+|(.*)$')
+  if holder == consumer then
+    redis.call('DEL', reservation)
+  end
 end
 
 -- Tells as many idle consumers as it takes to cover what was added, one more for a due time that nobody watches, and one

@@ -17,7 +17,9 @@ import type {
   Whereabouts
 } from "celeriac/Broker"
 import { byQueue } from "celeriac/Driver"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { consume } from "./consumer.ts"
 import { Buckets, firstKey, lifeOf, whole } from "./items.ts"
 import { forget } from "./results.ts"
@@ -31,12 +33,30 @@ const mostLooks = 20_000
 export const make = (server: Server): Broker["Service"] => {
   server.setBroker()
   const announced = new Set<string>()
+  const announcements = new Map<string, Deferred.Deferred<void, BrokerReason>>()
 
-  /** Tools and sweeps find queues by this set, so a name stands there before its queue has something. */
-  const announce = (queue: string) =>
-    announced.has(queue)
-      ? Effect.void
-      : Effect.map(server.call("announce", "sadd", [server.queuesKey, queue]), () => void announced.add(queue))
+  /**
+   * Tools and sweeps find queues by this set, so a name stands there before its queue has something. Who comes meanwhile waits
+   * for the same announcement: a batch that went ahead would make a late copy of the one before it.
+   */
+  const announce = (queue: string): Effect.Effect<void, BrokerReason> =>
+    Effect.suspend(() => {
+      if (announced.has(queue)) return Effect.void
+      const underWay = announcements.get(queue)
+      if (underWay !== undefined) return Deferred.await(underWay)
+      const announcement = Deferred.makeUnsafe<void, BrokerReason>()
+      announcements.set(queue, announcement)
+      const adding = Effect.onExit(server.call("announce", "sadd", [server.queuesKey, queue]), (exit) =>
+        Effect.sync(() => {
+          announcements.delete(queue)
+          if (Exit.isSuccess(exit)) announced.add(queue)
+          // those who wait go on in their order
+          Deferred.doneUnsafe(announcement, Exit.asVoid(exit))
+        })
+      )
+      // whoever was first may be interrupted: the others still wait
+      return Effect.andThen(Effect.forkDetach(Effect.ignore(adding)), Deferred.await(announcement))
+    })
 
   const queues = Effect.map(server.call("queues", "smembers", [server.queuesKey]), (names) =>
     // a set of strings

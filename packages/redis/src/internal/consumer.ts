@@ -211,7 +211,12 @@ export const consume = Effect.fnUntraced(function* (
         ),
       close: (queue, known) =>
         Effect.asVoid(
-          run({ step: "close", queue, args: [id, ...known.flatMap((delivery) => [delivery.id, delivery.fence])] })
+          run({
+            step: "close",
+            queue,
+            args: [id, ...known.flatMap((delivery) => [delivery.id, delivery.fence])],
+            about: () => known
+          })
         )
     }
   })

@@ -9,7 +9,7 @@ export class Listener {
   private readonly channels: string
   private readonly subscribers = new Map<string, Set<Subscriber>>()
   /** Subscriptions that the server has not confirmed: no command may be carried out before. */
-  private pending: Array<Promise<unknown>> = []
+  private readonly pending = new Set<Promise<unknown>>()
   private markers = 0
   private readonly waiting = new Map<string, () => void>()
   private readonly marker: string
@@ -27,29 +27,25 @@ export class Listener {
       }
       for (const { onMessage } of this.subscribers.get(channel) ?? []) onMessage(message)
     })
-    this.pending.push(pushes.subscribe(this.marker))
+    this.await(pushes.subscribe(this.marker))
   }
 
   /** Nobody listens any more. */
   clear(): void {
-    for (const channel of this.subscribers.keys()) this.pending.push(this.pushes.unsubscribe(channel))
+    for (const channel of this.subscribers.keys()) this.await(this.pushes.unsubscribe(channel))
     this.subscribers.clear()
   }
 
   get settled(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.pending.length === 0) return Effect.void
-      const some = this.pending
-      this.pending = []
-      return Effect.asVoid(Effect.promise(() => Promise.all(some)))
+      if (this.pending.size === 0) return Effect.void
+      return Effect.asVoid(Effect.promise(() => Promise.all(this.pending)))
     })
   }
 
   /** When all that was pushed before has come out. */
   async drained(): Promise<void> {
-    const some = this.pending
-    this.pending = []
-    await Promise.all(some)
+    await Promise.all(this.pending)
     const text = String(++this.markers)
     await new Promise<void>((resolve) => {
       this.waiting.set(text, resolve)
@@ -66,7 +62,18 @@ export class Listener {
           () => Effect.sync(() => this.leave(this.channels + channel, subscriber))
         )
       ),
-    publish: (channel, message) => Effect.sync(() => void this.commands.publish(this.channels + channel, message))
+    publish: (channel, message) =>
+      Effect.andThen(
+        this.settled,
+        Effect.sync(() => this.await(this.commands.publish(this.channels + channel, message)))
+      )
+  }
+
+  /** Before the next command. When the connection is closed nobody waits for it any more, and it may fail. */
+  private await(answer: Promise<unknown>): void {
+    const ended = () => void this.pending.delete(answer)
+    answer.then(ended, ended)
+    this.pending.add(answer)
   }
 
   private enter(name: string, subscriber: Subscriber): void {
@@ -74,7 +81,7 @@ export class Listener {
     if (others !== undefined) others.add(subscriber)
     else {
       this.subscribers.set(name, new Set([subscriber]))
-      this.pending.push(this.pushes.subscribe(name))
+      this.await(this.pushes.subscribe(name))
     }
     subscriber.onReset()
   }
@@ -83,6 +90,6 @@ export class Listener {
     const others = this.subscribers.get(name)
     if (others === undefined || !others.delete(subscriber) || others.size > 0) return
     this.subscribers.delete(name)
-    this.pending.push(this.pushes.unsubscribe(name))
+    this.await(this.pushes.unsubscribe(name))
   }
 }

@@ -1,62 +1,24 @@
-/**
- * A real server as a driver of the simulation: its time is given with each command, connections are made once, and a look at
- * all that it holds is one script.
- */
-import { Broker } from "celeriac/Broker"
+/** A real server as a driver of the simulation: a look at all that it holds is one script. */
 import * as Notifier from "celeriac/Notifier"
-import { ResultBackend } from "celeriac/ResultBackend"
 import type { ConsumerState, Driver, MessageState, Place, Send, State } from "celeriac/testing/simulation/Driver"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
-import { Redis } from "ioredis"
-import * as BrokerDriver from "../../src/internal/broker.ts"
-import * as Connections from "../../src/internal/Connections.ts"
-import { channelsOf } from "../../src/internal/keys.ts"
-import * as ResultsDriver from "../../src/internal/results.ts"
-import { compose } from "../../src/internal/scripts.ts"
-import * as Server from "../../src/internal/Server.ts"
-import { settingsOf } from "../../src/internal/settings.ts"
-import { Transport } from "../../src/internal/Transport.ts"
 import type { RedisError } from "../../src/RedisError.ts"
-import { Listener } from "./Listener.ts"
-
-const lookText = compose(new URL("inspect.lua", import.meta.url), "given")
-
-/** One database: the first for messages, the second for records where these have a store of their own. */
-interface Database {
-  readonly connections: Connections.Connections
-  readonly settings: Server.Naming
-  /** For whoever looks on. */
-  readonly eye: Redis
-  /** The digest of `inspect.lua`. */
-  readonly look: string
-  readonly listener: Listener
-}
-
-const open = Effect.fnUntraced(function* (url: string, database: number, edit: Transport["edit"]) {
-  const settings = yield* settingsOf({ url, database, prefix: "simulation" })
-  const connections = yield* Connections.open(settings, { time: "given", edit })
-  const client = Effect.acquireRelease(
-    Effect.sync(() => new Redis(`${url}/${database}`)),
-    (redis) => Effect.sync(() => redis.disconnect())
-  )
-  const eye = yield* client
-  const look = yield* Effect.promise(() => eye.script("LOAD", lookText))
-  const listener = new Listener(eye, yield* client, channelsOf(settings.prefix, database))
-  return { connections, settings, eye, look: String(look), listener } satisfies Database
-})
+import * as Database from "./Database.ts"
+import { leftovers } from "./leftovers.ts"
 
 /**
- * The server is emptied at the beginning of each run. `edit` takes guards out of the scripts.
+ * The server is emptied at the beginning of each run: the first database is for messages, the second for records where these
+ * have a store of their own. `edit` takes guards out of the scripts.
  */
 export const make = Effect.fnUntraced(function* (
   url: string,
-  edit?: Transport["edit"]
-): Effect.fn.Return<Driver & { readonly leftovers: Effect.Effect<ReadonlyArray<string>> }, RedisError, Scope> {
-  const first = yield* open(url, 0, edit)
-  const second = yield* open(url, 1, edit)
+  edit?: Database.EditScript
+): Effect.fn.Return<Driver, RedisError, Scope> {
+  const first = yield* Database.open(url, 0, edit)
+  const second = yield* Database.open(url, 1, edit)
 
   const start: Driver["start"] = Effect.fnUntraced(function* ({ now, stores }) {
     const used = stores === "one" ? [first] : [first, second]
@@ -64,60 +26,60 @@ export const make = Effect.fnUntraced(function* (
     for (const { listener } of used) listener.clear()
     const remembered: Remembered = { fences: new Map(), crashes: new Map() }
 
-    const serverOf = ({ connections, listener, settings }: Database, send: Send) =>
-      Effect.provideService(Server.over({ ...connections, notifier: listener.notifier }, settings), Transport, {
+    const clientOf = (database: Database.Database, send: Send) =>
+      Database.clientOf(database, {
+        now,
+        // what a healthy server refuses is a mistake of ours
         send: ({ about, connection, step }, execute) =>
           send(
             { step, connection, about: about() },
-            // what a healthy server refuses is a mistake of ours
-            Effect.orDie(Effect.andThen(listener.settled, execute))
-          ),
-        now,
-        edit
+            Effect.map(Effect.orDie(execute), (reply) => (step === "queues" ? inOrder(reply) : reply))
+          )
       })
-
-    const broker = (server: Server.Server) => Context.make(Broker, BrokerDriver.make(server))
-    const results = (server: Server.Server) => Context.make(ResultBackend, ResultsDriver.make(server))
-    const pushes = (server: Server.Server) => Context.make(Notifier.Notifier, server.notifier)
     const connect = (send: Send) =>
       stores === "one"
         ? Layer.effectContext(
-            Effect.map(serverOf(first, send), (server) =>
-              Context.merge(Context.merge(broker(server), results(server)), pushes(server))
+            Effect.map(clientOf(first, send), (server) =>
+              Context.mergeAll(Database.brokerOf(server), Database.resultsOf(server), Database.pushesOf(server))
             )
           )
         : Notifier.layerBoth(
             Layer.effectContext(
-              Effect.map(serverOf(first, send), (server) => Context.merge(broker(server), pushes(server)))
+              Effect.map(clientOf(first, send), (server) =>
+                Context.merge(Database.brokerOf(server), Database.pushesOf(server))
+              )
             ),
             Layer.effectContext(
-              Effect.map(serverOf(second, send), (server) => Context.merge(results(server), pushes(server)))
+              Effect.map(clientOf(second, send), (server) =>
+                Context.merge(Database.resultsOf(server), Database.pushesOf(server))
+              )
             )
           )
 
     const inspect = Effect.promise(async () => {
-      const looks = used.map(({ eye, look, settings }) => eye.evalsha(look, 0, settings.prefix, now()))
+      const looks = used.map(({ eye, look }) => eye.evalsha(look, 0, Database.prefix, now()))
       const [messages, records = messages] = (await Promise.all(looks)).map((text) => JSON.parse(String(text)) as Look)
       return stateOf(messages!, records!, remembered)
     })
     const quiet = Effect.promise(() => Promise.all(used.map(({ listener }) => listener.drained())))
-    return { connect, inspect, quiet: Effect.asVoid(quiet) }
+    const left = Effect.flatMap(inspect, ({ kept, records }) =>
+      Effect.promise(async () => {
+        const found = await Promise.all(
+          used.map(({ eye }, database) => leftovers(eye, Database.prefix, database === 0 ? kept : records))
+        )
+        return found.flat()
+      })
+    )
+    return { connect, inspect, quiet: Effect.asVoid(quiet), leftovers: left }
   })
 
-  return {
-    name: "Redis",
-    start,
-    /** Names of keys in which something about messages is left when all of them have ended. */
-    leftovers: Effect.promise(async () =>
-      (await first.eye.keys("*"))
-        .filter(
-          (key) =>
-            !/:(layout|queues|fence|publisher:.*|records:.*|dead|letters|watchers:\d|gone|ready:\d|suspects)$/.test(key)
-        )
-        .toSorted()
-    )
-  }
+  return { name: "Redis", steps: ["announce", "consumers", "queues"], start }
 })
+
+/** The members of a set come in an order that differs from server to server; whoever asks for these sorts them. */
+const inOrder = <A>(reply: A): A =>
+  // a list of names stays one
+  Array.isArray(reply) ? ((reply as Array<string>).toSorted((one, other) => (one < other ? -1 : 1)) as A) : reply
 
 /** An empty list comes as an object. */
 type List<A> = ReadonlyArray<A> | Readonly<Record<string, A>>

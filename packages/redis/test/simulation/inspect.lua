@@ -24,7 +24,9 @@ local function keys(pattern)
 end
 
 local queues = {}
-for _, name in ipairs(redis.call('SMEMBERS', prefix .. ':queues')) do
+local names = redis.call('SMEMBERS', prefix .. ':queues')
+table.sort(names)
+for _, name in ipairs(names) do
   local function key(part)
     return '{' .. prefix .. ':' .. name .. '}:' .. part
   end

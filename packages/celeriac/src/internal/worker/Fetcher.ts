@@ -94,9 +94,9 @@ export const make = (options: {
   const claim = (source: Source, count: number, bytes: number, alone: boolean): Effect.Effect<Claim, BrokerError> =>
     exclusive.withPermit(
       Effect.map(consumer.claim({ queue: source.name, count, bytes, ...(alone && { alone: true }) }), (claim) => {
-        // a worker that has given up its lease starts nothing: it finds them when it is registered again
-        if (registered.isOpen()) runs.hold(claim.deliveries)
-        if (alone) runs.pump()
+        runs.hold(claim.deliveries)
+        // a worker that has given up its lease starts nothing until it is registered again
+        if (alone && registered.isOpen()) runs.pump()
         return claim
       })
     )
@@ -156,7 +156,9 @@ export const make = (options: {
     } else {
       const { deliveries } = yield* claim(source, 1, runs.roomBytes(), true)
       source.hasPassed = false
-      if (isEmpty && deliveries.length > 0) yield* Effect.timeoutOption(emptied, aloneFor * lease)
+      if (isEmpty && deliveries.length > 0 && registered.isOpen()) {
+        yield* Effect.timeoutOption(emptied, aloneFor * lease)
+      }
     }
     source.woken = true
   })

@@ -55,10 +55,16 @@ export type Harm = (typeof harms)[number]
  * @since 0.1.0
  */
 export class Coverage {
+  private readonly steps: ReadonlyArray<string>
   private readonly cells = new Map<string, number>()
   private readonly commands = new Map<string, number>()
   /** What happened beside the steps: crashes, stops, overlapping runs that were excused, late copies … */
   readonly events = new Map<string, number>()
+
+  /** `further`: the steps of a driver besides those that all have. */
+  constructor(further: ReadonlyArray<string> = []) {
+    this.steps = [...steps, ...further]
+  }
 
   sent(step: string): void {
     this.commands.set(step, (this.commands.get(step) ?? 0) + 1)
@@ -79,7 +85,7 @@ export class Coverage {
     for (const [event, count] of other.events) this.happened(event, count)
   }
 
-  count(step: Step, harm: Harm): number {
+  count(step: string, harm: Harm): number {
     return this.cells.get(`${step} × ${harm}`) ?? 0
   }
 
@@ -90,13 +96,15 @@ export class Coverage {
 
   /** Cells that stayed empty. */
   get missing(): ReadonlyArray<string> {
-    return steps.flatMap((step) => harms.flatMap((harm) => (this.count(step, harm) === 0 ? [`${step} × ${harm}`] : [])))
+    return this.steps.flatMap((step) =>
+      harms.flatMap((harm) => (this.count(step, harm) === 0 ? [`${step} × ${harm}`] : []))
+    )
   }
 
   /** The matrix as text. */
   toString(): string {
     const head = ["", "commands", ...harms]
-    const rows = steps.map((step) => [
+    const rows = this.steps.map((step) => [
       step,
       String(this.commands.get(step) ?? 0),
       ...harms.map((harm) => String(this.count(step, harm)))

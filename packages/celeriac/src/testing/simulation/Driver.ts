@@ -27,7 +27,7 @@ import type { ResultBackend } from "../../ResultBackend.ts"
  * @since 0.1.0
  */
 export interface Command {
-  /** Name of the atomic step, see `steps` in `Coverage`. */
+  /** Name of the atomic step: see `steps` in `Coverage`, and `Driver.steps`. */
   readonly step: string
   /** Commands of one connection arrive in their order. A consumer's connection is named by its id. */
   readonly connection: string
@@ -114,6 +114,11 @@ export interface Server {
   readonly inspect: Effect.Effect<State>
   /** Ends when all that the server has pushed has reached its subscribers. */
   readonly quiet: Effect.Effect<void>
+  /**
+   * What the server still has about messages although all of them have ended, and `inspect` does not show, in words; nothing, if
+   * all is well. Asked for at the end of a life. Default: not looked for.
+   */
+  readonly leftovers?: Effect.Effect<ReadonlyArray<string>> | undefined
 }
 
 /**
@@ -135,6 +140,8 @@ export interface Surroundings {
  */
 export interface Driver {
   readonly name: string
+  /** Commands that this driver sends besides the `steps` of `Coverage`: harm is done to them too. Default: none. */
+  readonly steps?: ReadonlyArray<string> | undefined
   /** An empty server. */
   readonly start: (surroundings: Surroundings) => Effect.Effect<Server, never, Scope>
 }

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import type { Priority } from "../../Defaults.ts"
-import { type Harm, harms, type Step, steps } from "./Coverage.ts"
+import { type Harm, harms, steps } from "./Coverage.ts"
 import { Dice } from "./Dice.ts"
 
 /**
@@ -90,7 +90,7 @@ export interface PlannedMessage {
  * @since 0.1.0
  */
 export interface StepFault {
-  readonly step: Step
+  readonly step: string
   readonly harm: Harm
   readonly from: number
   readonly span: number
@@ -155,12 +155,12 @@ const sendingTime = 8000
 const faultyTime = 14_000
 
 /**
- * The plan of a seed.
+ * The plan of a seed. `further`: steps of the driver to which harm is done too; the rest of the plan does not depend on them.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (seed: number): Plan => {
+export const make = (seed: number, further: ReadonlyArray<string> = []): Plan => {
   const dice = new Dice(seed, "plan")
   const lease = dice.pick([1500, 2000, 3000, 4000])
   const messages = Array.from({ length: dice.between(30, 36) }, (_, index) =>
@@ -181,8 +181,9 @@ export const make = (seed: number): Plan => {
     calmAt: faultyTime + 1000,
     messages: [...messages, ...burst(burstAt, messages.length)],
     stepFaults: [
-      ...Array.from({ length: dice.between(18, 22) }, () => stepFault(dice)),
-      ...(burstAt === undefined ? [] : burstFaults(dice, burstAt))
+      ...Array.from({ length: dice.between(18, 22) }, () => stepFault(dice, steps)),
+      ...(burstAt === undefined ? [] : burstFaults(dice, burstAt)),
+      ...furtherFaults(new Dice(seed, "further"), further)
     ],
     processFaults: [
       ...Array.from({ length: dice.between(6, 8) }, () => processFault(dice, lease)),
@@ -309,8 +310,12 @@ const behaviour = (dice: Dice, task: PlannedMessage["task"], lease: number): Beh
   }
 }
 
-const stepFault = (dice: Dice): StepFault => ({
-  step: dice.pick(steps),
+/** As many to a step as the others get. */
+const furtherFaults = (dice: Dice, further: ReadonlyArray<string>): ReadonlyArray<StepFault> =>
+  further.map(() => stepFault(dice, further))
+
+const stepFault = (dice: Dice, among: ReadonlyArray<string>): StepFault => ({
+  step: dice.pick(among),
   harm: dice.pick(harms),
   from: dice.between(0, faultyTime - 2000),
   span: dice.chance(0.5) ? dice.between(20, 500) : dice.between(500, 6000)
