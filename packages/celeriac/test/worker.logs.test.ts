@@ -10,7 +10,7 @@ import type { EnqueueOptions } from "../src/Client.ts"
 import * as Task from "../src/Task.ts"
 import type { TaskSignal, Typed } from "../src/TaskContext.ts"
 import * as Worker from "../src/Worker.ts"
-import { Boom, pass, started, stores, untyped, world } from "./fixture.ts"
+import { Boom, type Line, pass, started, stores, untyped, world } from "./fixture.ts"
 
 class Mail extends Task.make("mail.send", {
   payload: { kind: Schema.String },
@@ -46,13 +46,16 @@ interface Life {
   readonly revoked?: true
   /** `Level attempt text`, in their order. */
   readonly says: ReadonlyArray<string>
+  /** `outcome took` of each end, in their order; the time is missing when it did not run. */
+  readonly ends: ReadonlyArray<string>
 }
 
 const lives: ReadonlyArray<Life> = [
-  { kind: "succeeds", says: ['Debug 1 task "mail.send" succeeded in 0ms'] },
-  { kind: "takes a second", says: ['Debug 1 task "mail.send" succeeded in 1s'] },
+  { kind: "succeeds", ends: ["Succeeded 0"], says: ['Debug 1 task "mail.send" succeeded in 0ms'] },
+  { kind: "takes a second", ends: ["Succeeded 1000"], says: ['Debug 1 task "mail.send" succeeded in 1s'] },
   {
     kind: "fails",
+    ends: ["Failed 0", "Failed 0"],
     says: [
       'Info 1 task "mail.send" failed: {"_tag":"Boom","code":550}; again in 1s',
       'Warn 2 task "mail.send" failed: {"_tag":"Boom","code":550}'
@@ -60,6 +63,7 @@ const lives: ReadonlyArray<Life> = [
   },
   {
     kind: "fails once",
+    ends: ["Failed 0", "Succeeded 0"],
     says: [
       'Info 1 task "mail.send" failed: {"_tag":"Boom","code":550}; again in 1s',
       'Debug 2 task "mail.send" succeeded in 0ms'
@@ -67,6 +71,7 @@ const lives: ReadonlyArray<Life> = [
   },
   {
     kind: "dies",
+    ends: ["Died 0", "Died 0"],
     says: [
       'Warn 1 task "mail.send" died: no such field; again in 1s\n    at …',
       'Error 2 task "mail.send" died: no such field\n    at …'
@@ -75,6 +80,7 @@ const lives: ReadonlyArray<Life> = [
   {
     kind: "does not fit",
     options: { retries: 0 },
+    ends: ["Died 0"],
     says: [
       "Error 1 task \"mail.send\" died: the handler's success value does not fit the task's schema: Expected string"
     ]
@@ -82,6 +88,7 @@ const lives: ReadonlyArray<Life> = [
   {
     kind: "hangs",
     options: { softTimeLimit: "2 seconds" },
+    ends: ["TimedOut 2000", "TimedOut 2000"],
     says: [
       'Warn 1 task "mail.send" ran longer than its soft time limit of 2s; again in 1s',
       'Error 2 task "mail.send" ran longer than its soft time limit of 2s'
@@ -90,29 +97,37 @@ const lives: ReadonlyArray<Life> = [
   {
     kind: "hangs",
     options: { timeLimit: "1500 millis", retries: 0 },
+    ends: ["TimedOut 1500"],
     says: ['Error 1 task "mail.send" ran longer than its hard time limit of 1s 500ms']
   },
   {
     kind: "is deaf",
     options: { timeLimit: "1 second", retries: 0 },
+    ends: ["TimedOut 3000"],
     says: [
       'Error 1 task "mail.send" ran longer than its hard time limit of 1s',
       'Error 1 task "mail.send" did not end within 2s after it was interrupted: it goes on without a result and holds what it holds until this process ends'
     ]
   },
-  { kind: "hangs", revoked: true, says: ['Debug 1 task "mail.send" was revoked'] },
-  { kind: "snoozes", says: ['Debug 1 task "mail.send" is put off by its handler for 1m'] },
-  { kind: "rejects", says: ['Warn 1 task "mail.send" was rejected by its handler: no such address'] },
+  { kind: "hangs", revoked: true, ends: ["Revoked 100"], says: ['Debug 1 task "mail.send" was revoked'] },
+  { kind: "snoozes", ends: ["Snoozed 0"], says: ['Debug 1 task "mail.send" is put off by its handler for 1m'] },
+  {
+    kind: "rejects",
+    ends: ["Rejected 0"],
+    says: ['Warn 1 task "mail.send" was rejected by its handler: no such address']
+  },
   {
     kind: "requeues",
+    ends: ["Requeued 0", "Requeued 0", "Requeued 0", "Requeued 0", "Requeued 0"],
     says: [
       ...Array.from({ length: 4 }, () => 'Debug 1 task "mail.send" was requeued by its handler'),
       'Debug 1 task "mail.send" was requeued by its handler too often'
     ]
   },
-  { kind: "ignores", says: ['Debug 1 task "mail.send" was ignored by its handler'] },
+  { kind: "ignores", ends: ["Ignored 0"], says: ['Debug 1 task "mail.send" was ignored by its handler'] },
   {
     kind: "asks for a retry",
+    ends: ["RetryRequested 0", "RetryRequested 0"],
     says: [
       'Info 1 task "mail.send" asked for another attempt; again in 1s',
       'Warn 2 task "mail.send" asked for another attempt, but has none left'
@@ -128,12 +143,23 @@ const serve = started(
 
 const withLevel = (level: LogLevel.LogLevel) => Effect.provideService(References.MinimumLogLevel, level)
 
+/** What programs read of an end, as `outcome took`; any other line has neither of the two. */
+const endsIn = (lines: ReadonlyArray<Line>): Array<string> =>
+  lines.flatMap(({ annotations: { outcome, took } }) =>
+    [outcome, took].every((fact) => fact === undefined)
+      ? []
+      : [outcome, took]
+          .flatMap((fact) => (fact === undefined ? [] : JSON.stringify(fact)))
+          .join(" ")
+          .replaceAll('"', "")
+  )
+
 /** Where a defect happened is another matter in each test. */
 const plain = (text: string) => text.replace(/\n {4}at [^]*/, "\n    at …")
 
 describe.each(stores)("logs: $store", ({ layer }) => {
   for (const level of ["Debug", "Info", "Warn"] as const) {
-    it.effect.each(lives)(`$kind, at level ${level}`, ({ kind, options, revoked, says }) =>
+    it.effect.each(lives)(`$kind, at level ${level}`, ({ ends, kind, options, revoked, says }) =>
       world(layer, ({ lines }) =>
         Effect.gen(function* () {
           yield* serve
@@ -154,6 +180,8 @@ describe.each(stores)("logs: $store", ({ layer }) => {
             assert.deepInclude(annotations, { worker: "w", task: "mail.send", id: "a" })
             assert.strictEqual(cause.reasons.length, 0)
           }
+          if (level === "Debug") assert.deepStrictEqual(endsIn(said), ends)
+          else assert.includeMembers([...ends], endsIn(said))
           yield* pass("2 minutes", "10 seconds")
         }).pipe(withLevel(level))
       )
@@ -193,6 +221,14 @@ describe.each(stores)("logs: $store", ({ layer }) => {
           ],
           "what is put off is told once, and once when it is over"
         )
+        assert.deepStrictEqual(endsIn(lines).toSorted(), [
+          "Undecodable",
+          "Undecodable 0",
+          "Unknown",
+          "Unknown",
+          "Unknown",
+          "Unknown"
+        ])
       })
     )
   )

@@ -2,37 +2,49 @@
 import { Task } from "celeriac"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { started } from "./taskLog.ts"
 
 /** Most runs that are named one by one. */
 const mostNamed = 20
 
+interface Run {
+  readonly id: string
+  readonly task: string
+}
+
 export class Running {
-  private readonly runs = new Set<{ readonly id: string; readonly task: string }>()
+  private readonly runs = new Set<Run>()
 
   get count(): number {
     return this.runs.size
   }
 
-  /** The same handlers, watched. */
-  watch(handlers: ReadonlyMap<string, Task.Registered>): Context.Context<never> {
+  /** The same handlers, watched. `starts`: each start is logged. */
+  watch(
+    handlers: ReadonlyMap<string, Task.Registered>,
+    { starts }: { readonly starts: boolean }
+  ): Context.Context<never> {
     return Task.registered(
-      Array.from(handlers.values(), (handler) => ({
-        ...handler,
-        run: (payload, context) =>
+      Array.from(handlers.values(), (handler) => {
+        // in an effect, for a middleware may run it twice, or not at all
+        const watched: Task.HandlerFunction = (payload, context) =>
           Effect.suspend(() => {
-            const run = { id: context.id, task: context.task }
+            const effect = handler.run(payload, context)
+            // it has run already
+            if (Exit.isExit(effect)) return effect
+            const run: Run = { id: context.id, task: context.task }
             this.runs.add(run)
-            return Effect.onExit(
-              Effect.andThen(
-                started(context.task),
-                // a handler that throws before it has made an effect ends too
-                Effect.suspend(() => handler.run(payload, context))
-              ),
-              () => Effect.sync(() => this.runs.delete(run))
-            )
+            return Effect.onExit(effect, () => {
+              this.runs.delete(run)
+              return Effect.void
+            })
           })
-      }))
+        const run: Task.HandlerFunction = starts
+          ? (payload, context) => Effect.andThen(started(context.task), watched(payload, context))
+          : watched
+        return { ...handler, run }
+      })
     )
   }
 

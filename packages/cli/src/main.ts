@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import { exitCodes, type StopSignal } from "./exitCodes.ts"
+import { printed } from "./output.ts"
 import * as Shutdown from "./Shutdown.ts"
 
 /** The command's value is the exit code. */
@@ -24,6 +25,7 @@ export const runMain = (command: Effect.Effect<number>): void => {
         return
       }
       // written at once: nothing runs after this
+      printed()
       process.stderr.write([`${signal} again: exits at once`, ...shutdown.leaves(), ""].join("\n"))
       process.exit(exitCodes[signal])
     }

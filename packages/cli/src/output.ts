@@ -33,10 +33,44 @@ export const masked = (text: string): string => (text.includes("://") ? text.rep
 export const shownUrl = (url: Redacted.Redacted<string>): string => masked(Redacted.value(url))
 
 /** Data, as it is. */
-export const print = (text: string): Effect.Effect<void> => Console.log(text)
+export const print = (text: string): Effect.Effect<void> => Effect.andThen(written, Console.log(text))
 
 /** A message. */
-export const say = (text: string): Effect.Effect<void> => Console.error(masked(text))
+export const say = (text: string): Effect.Effect<void> => Effect.andThen(written, Console.error(masked(text)))
+
+/** What was printed with `printSoon` comes before what follows. */
+const written = Effect.sync(() => printed())
+
+/** Lines that wait for the end of this turn of the event loop. */
+let waiting = ""
+let known = false
+
+/** Most characters that wait: a handler that computes without a pause may log as long as it likes. */
+const mostWaiting = 65_536
+
+/**
+ * One of very many lines: all of one turn of the event loop are written together, for a write costs more than a line. None is
+ * lost when the process exits; the last turn's are when it is killed.
+ */
+export const printSoon = (line: string): void => {
+  if (!known) {
+    known = true
+    process.once("exit", printed)
+  }
+  if (waiting === "") {
+    waiting = line
+    setImmediate(printed)
+  } else waiting += `\n${line}`
+  if (waiting.length > mostWaiting) printed()
+}
+
+/** Writes the lines that wait, now. */
+export const printed = (): void => {
+  if (waiting === "") return
+  const text = waiting
+  waiting = ""
+  console.log(text)
+}
 
 /** Why a command ends without success. */
 export const sayFailure = ({ advice, detail, trace }: CommandFailure): Effect.Effect<void> =>

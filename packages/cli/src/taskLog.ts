@@ -4,13 +4,15 @@
  * In a terminal a line is: time, level, task, the end of the id, what happened. Warnings and errors have the whole id, so that
  * one can go on with `celeriac task raw`.
  */
+import type { Outcome } from "celeriac"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
-import { indented, masked, type Paint } from "./output.ts"
+import { indented, masked, type Paint, printSoon } from "./output.ts"
+import { spanWords } from "./spans.ts"
 
 /** Forms of a line. */
 export const formats = ["pretty", "json", "logfmt"] as const
@@ -19,12 +21,21 @@ export type Format = (typeof formats)[number]
 /** How much is told; `debug` tells of starts too. */
 export type Level = "Debug" | "Info" | "Warn" | "Error"
 
-/** How a good end begins in the words of the worker, which tells of those that are no failure at `Debug`. */
-const end = /^(?:succeeded|is put off|was requeued|was ignored|was revoked|expired|was given back)\b/
+/** Ends that are no failure. The worker tells of them at `Debug`. */
+const good: ReadonlySet<unknown> = new Set<Outcome.Outcome["_tag"]>([
+  "Succeeded",
+  "Snoozed",
+  "Requeued",
+  "Ignored",
+  "Revoked",
+  "Expired",
+  "Released"
+])
 
-/** What a worker says of a run has both annotations; what a handler says has no `worker`. */
-const isOfRun = (annotations: Readonly<Record<string, unknown>>): boolean =>
-  annotations.worker !== undefined && annotations.id !== undefined
+type Annotations = Readonly<Record<string, unknown>>
+
+/** What the worker says of an end; what a handler says has no `worker`. */
+const isEnd = ({ outcome, worker }: Annotations): boolean => worker !== undefined && outcome !== undefined
 
 /** The message without the name of the task, which stands before it. */
 const withoutSubject = (text: string, task: unknown): string => {
@@ -32,11 +43,11 @@ const withoutSubject = (text: string, task: unknown): string => {
   return text.startsWith(subject) ? text.slice(subject.length) : text
 }
 
-/** Ends are told with `Info`, whatever the worker thinks of them. */
-const levelOf = ({ fiber, logLevel, message }: Logger.Options<unknown>): LogLevel.LogLevel => {
+/** Good ends are told with `Info`, whatever the worker thinks of them. */
+const levelOf = ({ fiber, logLevel }: Logger.Options<unknown>): LogLevel.LogLevel => {
   if (logLevel !== "Debug") return logLevel
   const annotations = fiber.getRef(References.CurrentLogAnnotations)
-  return isOfRun(annotations) && end.test(withoutSubject(textOf(message), annotations.task)) ? "Info" : logLevel
+  return isEnd(annotations) && good.has(annotations.outcome) ? "Info" : logLevel
 }
 
 /**
@@ -57,7 +68,7 @@ export const layer = (options: {
   const logger = Logger.make<unknown, void>((entry) => {
     const logLevel = levelOf(entry)
     if (LogLevel.isLessThan(logLevel, level)) return
-    console.log(masked(formatter.log({ ...entry, logLevel })))
+    printSoon(masked(formatter.log(logLevel === entry.logLevel ? entry : { ...entry, logLevel })))
   })
   return Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, level))
 }
@@ -75,7 +86,8 @@ const words: Partial<Record<LogLevel.LogLevel, string>> = { Warn: "warn", Error:
 
 const prettyFormat = (paint: Paint): Logger.Logger<unknown, string> =>
   Logger.make(({ cause, date, fiber, logLevel, message }) => {
-    const { attempt, id, task, worker: _worker, ...others } = fiber.getRef(References.CurrentLogAnnotations)
+    const annotations = fiber.getRef(References.CurrentLogAnnotations)
+    const { attempt, id, task, worker: _worker, ...others } = isEnd(annotations) ? withoutEnd(annotations) : annotations
     const [first = "", ...more] = withoutSubject(textOf(message), task).split("\n")
     const loud = LogLevel.isGreaterThanOrEqualTo(logLevel, "Warn")
     const parts = [
@@ -85,11 +97,19 @@ const prettyFormat = (paint: Paint): Logger.Logger<unknown, string> =>
       ...(id === undefined ? [] : [paint("dim", loud ? inline(id) : shortId(inline(id)))]),
       ...(typeof attempt === "number" && attempt > 1 ? [paint("dim", `#${attempt}`)] : []),
       loud ? paint(colors[logLevel] ?? "reset", first) : first,
+      ...(isEnd(annotations) ? durationOf(annotations) : []).map((text) => paint("dim", text)),
       ...Object.entries(others).map(([name, value]) => paint("dim", `${name}=${inline(value)}`))
     ]
     const rest = [...more, ...(cause.reasons.length === 0 ? [] : Cause.pretty(cause).split("\n"))]
     return [parts.join(" "), ...rest.map((line) => paint("dim", indented(line, "    ")))].join("\n")
   })
+
+/** They are told in words. */
+const withoutEnd = ({ outcome: _outcome, took: _took, ...others }: Annotations): Annotations => others
+
+/** How long it ran; a success says so itself. */
+const durationOf = ({ outcome, took }: Annotations): ReadonlyArray<string> =>
+  outcome === "Succeeded" || typeof took !== "number" ? [] : [`(${spanWords(took)})`]
 
 /** The end of an id tells messages of the same time apart; its beginning is the time. */
 export const shortId = (id: string): string => (id.length > 12 ? `…${id.slice(-8)}` : id)

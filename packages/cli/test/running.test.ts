@@ -25,9 +25,9 @@ describe("Running", () => {
         Die.toLayer(() => Effect.die(new Error("in the effect")))
       )
       // the same handlers, so of the same type
-      const watched = running.watch(Task.registeredIn(yield* Layer.build(handlers))) as Context.Context<
-        Layer.Success<typeof handlers>
-      >
+      const watched = running.watch(Task.registeredIn(yield* Layer.build(handlers)), {
+        starts: false
+      }) as Context.Context<Layer.Success<typeof handlers>>
       const worker = Worker.layer({ tasks: [Wait, Throw, Die] }).pipe(
         Layer.provide(Layer.succeedContext(watched)),
         Layer.provideMerge(CeleriacMemory.layer)

@@ -57,11 +57,12 @@ describe("celeriac worker", () => {
         yield* child.line(new RegExp(`${time}info  greet …\\S{8} succeeded in \\d+ms$`))
         yield* child.line(new RegExp(`${time}info  greet …\\S{8} greets ada$`))
         yield* child.line(new RegExp(`${time}info  count …\\S{8} succeeded in \\d+ms$`))
-        yield* child.line(new RegExp(`${time}warn  refuse ${id} failed: .*no money`))
-        yield* child.line(/info {2}again …\S{8} failed: .*not yet.*; again in \d+ms$/)
+        // a failure with its duration, and nothing twice
+        yield* child.line(new RegExp(`${time}warn  refuse ${id} failed: .*no money[^ ]* \\(\\d+ms\\)$`))
+        yield* child.line(/info {2}again …\S{8} failed: .*not yet.*; again in \d+ms \(\d+ms\)$/)
         yield* child.line(/info {2}again …\S{8} #2 succeeded in \d+ms$/)
-        yield* child.line(/error break \S{22} died: kaputt$/)
-        yield* child.line(/error late \S{22} ran longer than its hard time limit of 50ms$/)
+        yield* child.line(/error break \S{22} died: kaputt \(\d+ms\)$/)
+        yield* child.line(/error late \S{22} ran longer than its hard time limit of 50ms \(\d+ms\)$/)
         assert.match(child.stdout(), /^ +at .*handlers\.ts/m)
         // neither starts nor what handlers say at this level
         assert.notMatch(child.stdout(), /debug|started|a detail/)
@@ -76,7 +77,10 @@ describe("celeriac worker", () => {
         const other = yield* Count.enqueue("other")
         const child = yield* start(prefix, "-Q", "mail", "-l", "warning")
         const { id } = yield* Refuse.enqueue("no")
-        assert.match(yield* child.line(/level=WARN/), new RegExp(`message="task \\\\"refuse.*id=${id}`))
+        assert.match(
+          yield* child.line(/level=WARN/),
+          new RegExp(`message="task \\\\"refuse.*id=${id}.* outcome=Failed took=\\d+`)
+        )
         assert.strictEqual(yield* Greet.execute("ada"), "hello ada")
         // it was there before the others
         assert.deepStrictEqual(yield* other.state, Option.some("queued"))
@@ -157,6 +161,34 @@ describe("celeriac worker", () => {
           yield* second.line(new RegExp(`hold.* started.*id=${id}`))
         })
       )
+  )
+
+  it.live("tells of a rejection that nobody handles, and works on; an exception ends it", () =>
+    withPrefix((prefix) =>
+      Effect.gen(function* () {
+        const args = ["--broker", url, "--prefix", prefix, "-l", "warning", "--visibility-timeout", "1s"]
+        const child = yield* celeriac(["worker", moduleOf("outside.ts"), ...args])
+        yield* Refuse.execute("nobody waits")
+        yield* child.line(/level=ERROR.*rejected outside of any task.*Error: nobody waits.*outside\.ts/)
+        assert.strictEqual(yield* Greet.execute("ada"), "hello ada")
+
+        const { id } = yield* Hold.enqueue()
+        yield* child.line(/holds/)
+        yield* Break.enqueue("kaputt")
+        assert.strictEqual(yield* child.exit, 1)
+        const lines = child.stdout().trim().split("\n")
+        assert.lengthOf(lines, 3)
+        assert.match(
+          lines[2]!,
+          /level=ERROR.*process ends \(1 running, .*outside of any task: Error: kaputt.*outside\.ts/
+        )
+        assert.strictEqual(child.stderr(), "")
+
+        // what ran is not lost
+        const second = yield* start(prefix, "-l", "debug", "--visibility-timeout", "1s")
+        yield* second.line(new RegExp(`hold.* started.*id=${id}`))
+      })
+    )
   )
 
   it.live("takes the servers from the environment, and shows no password", () =>

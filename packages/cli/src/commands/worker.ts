@@ -13,6 +13,7 @@ import { CommandFailure } from "../failure.ts"
 import { connection, queues, redisOptions, serversOf, span, whole } from "../flags.ts"
 import * as Handlers from "../handlers.ts"
 import { aligned, paint, print, shownUrl } from "../output.ts"
+import { watchOutside } from "../outside.ts"
 import { Running } from "../Running.ts"
 import { Shutdown } from "../Shutdown.ts"
 import * as TaskLog from "../taskLog.ts"
@@ -104,12 +105,13 @@ export const worker = Command.make(
 const run = Effect.fnUntraced(
   function* (input: Input, level: TaskLog.Level, format: TaskLog.Format) {
     const servers = serversOf(input, "celeriac-worker")
+    const running = new Running()
+    yield* watchOutside(() => `${running.count} running, to be delivered again when the lease of this worker ends`)
     // what is wrong with the module is told without a server
     const exported = yield* Handlers.load(input.module, Option.getOrUndefined(input.export))
     const redis = CeleriacRedis.layer(redisOptions(servers))
     return yield* Effect.gen(function* () {
       const handlers = yield* Handlers.build(input.module, exported)
-      const running = new Running()
       const name = Option.getOrElse(input.name, () => `${hostname()}-${process.pid}`)
       // their handlers are in the context that the worker is given, by their names; no type can say of a module which these are
       const tasks = Array.from(handlers.values(), ({ task }) => task as Served)
@@ -125,12 +127,13 @@ const run = Effect.fnUntraced(
       })
       return yield* serve(
         Worker.layer({ ...optionsOf(input), name, tasks }).pipe(
-          Layer.provide(Layer.succeedContext(running.watch(handlers)))
+          Layer.provide(Layer.succeedContext(running.watch(handlers, { starts: level === "Debug" })))
         ),
         { running, level }
       )
     }).pipe(Effect.scoped, Effect.provide(redis))
   },
+  Effect.scoped,
   Effect.catchTags({
     RedisError: (error) => Effect.fail(new CommandFailure({ detail: `${error.message} (${error.reason})` })),
     WorkerError: ({ problems }) =>

@@ -16,15 +16,17 @@ export interface Subject {
 }
 
 /**
- * One line for each end, and where a defect happened. What the task's own schema or handler says is milder than what nobody foresaw, and what is tried
+ * One line for each end, and where a defect happened. What it says is for people; programs go by its annotations: `outcome`, by
+ * the same name as in the metrics, and `took`. What the task's own schema or handler says is milder than what nobody foresaw, and what is tried
  * again milder than an end. What is no failure is for those who look closely: `undefined` unless `verbose`.
  */
 export const endLog = (outcome: Outcome, subject: Subject, verbose: boolean): Effect.Effect<void> | undefined => {
   const { disposition } = subject
   const failure = failureOf(outcome, subject)
-  if (failure === undefined) return verbose ? debug(endOf(outcome, subject), subject) : undefined
+  if (failure === undefined) return verbose ? debug(endOf(outcome, subject), outcome, subject) : undefined
   const again = disposition._tag === "Reschedule" ? `; again in ${spanOf(disposition.delay)}` : ""
-  if (subject.lost || isPutOffAgain(outcome, subject)) return verbose ? debug(failure + again, subject) : undefined
+  if (subject.lost || isPutOffAgain(outcome, subject))
+    return verbose ? debug(failure + again, outcome, subject) : undefined
   const foreseen = outcome._tag === "Failed" || outcome._tag === "Rejected" || outcome._tag === "RetryRequested"
   const stack = outcome._tag === "Died" && outcome.stack !== undefined ? `\n${outcome.stack}` : ""
   const line = `${nameOf(subject)} ${failure}${again}${stack}`
@@ -32,6 +34,7 @@ export const endLog = (outcome: Outcome, subject: Subject, verbose: boolean): Ef
     again === ""
       ? (foreseen ? Effect.logWarning : Effect.logError)(line)
       : (foreseen ? Effect.logInfo : Effect.logWarning)(line),
+    outcome,
     subject
   )
 }
@@ -40,16 +43,23 @@ export const endLog = (outcome: Outcome, subject: Subject, verbose: boolean): Ef
 const isPutOffAgain = (outcome: Outcome, { delivery, disposition }: Subject): boolean =>
   outcome._tag === "Unknown" && disposition._tag === "Reschedule" && Message.putOff(delivery.wire) !== undefined
 
-const debug = (end: string, subject: Subject): Effect.Effect<void> => {
+const debug = (end: string, outcome: Outcome, subject: Subject): Effect.Effect<void> => {
   const line = `${nameOf(subject)} ${end}`
   return annotated(
     Effect.logDebug(subject.lost ? `${line}; this does not count: by now the message belongs to another worker` : line),
+    outcome,
     subject
   )
 }
 
-const annotated = (line: Effect.Effect<void>, { delivery: { id }, message }: Subject): Effect.Effect<void> =>
-  Effect.annotateLogs(line, { task: message?.task ?? "unknown", id, attempt: (message?.attempts ?? 0) + 1 })
+const annotated = (
+  line: Effect.Effect<void>,
+  { _tag: outcome }: Outcome,
+  { delivery: { id }, message, took }: Subject
+): Effect.Effect<void> => {
+  const facts = { task: message?.task ?? "unknown", id, attempt: (message?.attempts ?? 0) + 1, outcome }
+  return Effect.annotateLogs(line, took === undefined ? facts : { ...facts, took })
+}
 
 const nameOf = ({ delivery: { queue }, message }: Subject): string =>
   message === undefined ? `a message of queue "${queue}"` : `task "${message.task}"`
