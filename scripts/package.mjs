@@ -8,7 +8,7 @@ import { mapParallel, report, root, run } from "./process.mjs"
 
 /** The ways in which a package can be imported, in the order of its modules. */
 const entryPoints = ({ folder, manifest }) =>
-  sources(folder)
+  (Object.hasOwn(manifest.exports, "./*") ? sources(folder) : ["index.ts"])
     .filter((file) => !file.split("/").includes("internal"))
     .map((file) => `/${file.replace(/\.ts$/, "")}`)
     .map((path) => manifest.name + path.replace(/\/index$/, ""))
@@ -106,6 +106,13 @@ if (problems.length === 0 && (await attempt("installing", ["pnpm", "install", "-
   for (const file of globSync("*.ts", { cwd: project })) {
     const wrong = ({ stdout }) => (file === "readme.ts" ? brokenPromise(readme, stdout) : undefined)
     await attempt(`running ${file} outside`, ["node", file], outside, wrong)
+  }
+  for (const { manifest } of tarballs) {
+    for (const name of Object.keys(manifest.bin ?? {})) {
+      const unversioned = ({ stdout }) =>
+        stdout.includes(manifest.version) ? undefined : `${name} does not tell its version`
+      await attempt(`running ${name} outside`, ["pnpm", "exec", name, "--version"], outside, unversioned)
+    }
   }
 }
 report(problems, tarballs.map(({ manifest }) => manifest.name).join(", "))
