@@ -306,6 +306,31 @@ describe("how many", () => {
     )
   )
 
+  it.effect(
+    "a queue that gives nothing while all else is well is told once, and again after it has given something",
+    () =>
+      run(({ wire, warnings }) =>
+        Effect.gen(function* () {
+          const told = () => warnings().filter((line) => line.startsWith("nothing can be claimed"))
+          yield* worker(() => Effect.void)
+          const broken = () => {
+            wire.fate = ({ step }) => (step === "claim" ? "refused" : "carried out")
+          }
+          broken()
+          yield* pass("9 seconds")
+          assert.deepStrictEqual(told(), [])
+          yield* pass("20 seconds")
+          assert.lengthOf(told(), 1)
+          assert.include(told()[0], 'queue "default"')
+          wire.mend()
+          yield* pass("1 second")
+          broken()
+          yield* pass("20 seconds")
+          assert.lengthOf(told(), 2)
+        })
+      )
+  )
+
   it.effect("bytes: a message that is larger than the budget runs all the same", () =>
     run(() =>
       Effect.gen(function* () {

@@ -25,46 +25,43 @@ redis.call('ZREM', idle, consumer)
 local fence = redis.call('INCR', fences)
 local ids, taken = {}, {}
 
--- Into its hands: those that are no holes, which revoked messages leave in the lists.
+-- Into its hands, before the next ones are taken out: those that are no holes, which revoked messages leave in the lists.
 local function take(popped, size)
-  local wires = redis.call('HMGET', messages, unpack(popped))
+  local wires, fields = redis.call('HMGET', messages, unpack(popped)), {}
+  local extra
   for at, id in ipairs(popped) do
     local wire = wires[at]
     if not wire then
       redis.call('SREM', gone, id)
     elseif #ids > 0 and size >= bytes then
-      return size, at
+      extra = at
+      break
     else
       ids[#ids + 1] = id
       taken[#taken + 1] = id
       taken[#taken + 1] = wire
+      fields[#fields + 1] = id
+      fields[#fields + 1] = fence
       size = size + #wire
     end
   end
-  return size
+  variadic('HSET', held, fields)
+  return size, extra
 end
 
-local function hold()
-  if #ids == 0 then
+-- How often each has crashed; nil: none has. Those who follow it are told.
+local function crashesOf()
+  if #ids == 0 or redis.call('EXISTS', crashes, expiring, unpack(shelves)) == 0 then
     return nil
   end
-  local fields = {}
-  for at, id in ipairs(ids) do
-    fields[2 * at - 1] = id
-    fields[2 * at] = fence
-  end
-  variadic('HSET', held, fields)
-  local crashed
-  if redis.call('EXISTS', crashes, expiring, unpack(shelves)) > 0 then
-    crashed = {}
-    for first = 1, #ids, 1000 do
-      local some = { unpack(ids, first, math.min(first + 999, #ids)) }
-      for _, times in ipairs(redis.call('HMGET', crashes, unpack(some))) do
-        crashed[#crashed + 1] = tonumber(times) or 0
-      end
-      redis.call('ZREM', expiring, unpack(some))
-      tell(some, false)
+  local crashed = {}
+  for first = 1, #ids, 1000 do
+    local some = { unpack(ids, first, math.min(first + 999, #ids)) }
+    for _, times in ipairs(redis.call('HMGET', crashes, unpack(some))) do
+      crashed[#crashed + 1] = tonumber(times) or 0
     end
+    redis.call('ZREM', expiring, unpack(some))
+    tell(some, false)
   end
   return crashed
 end
@@ -81,7 +78,7 @@ if ARGV[8] == '1' then
       break
     end
   end
-  local crashed = hold()
+  local crashed = crashesOf()
   -- it takes no other work: if it was told of some, that is passed on
   wake(readyCount())
   return { fence, -1, redis.call('ZCARD', idle), 0, taken, crashed }
@@ -113,7 +110,7 @@ while priority >= 0 and #ids < count and turns > 0 and not stopped do
   end
 end
 local isEmpty = priority < 0
-local crashed = hold()
+local crashed = crashesOf()
 
 -- A suspect is for one consumer at a time, that lets go of everything else first.
 local suspect = false

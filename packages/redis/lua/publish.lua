@@ -71,6 +71,19 @@ local function isTaken(id, wire, bucket)
   return false
 end
 
+-- A key of another type must not stop this half-way: what may be written to is looked at first.
+local used = {}
+for at = 7, 5 + 2 * plain, 2 do
+  used[priorityOf(ARGV[at])] = true
+end
+for at = 7 + 2 * plain, #ARGV, 6 do
+  used[priorityOf(ARGV[at])] = true
+end
+for priority in pairs(used) do
+  redis.call('LLEN', ready(priority))
+end
+redis.call('ZCARD', scheduled)
+
 -- Most batches: nobody has any of the ids, so that all of them can be written at once.
 local ids = {}
 for at = 1, plain do

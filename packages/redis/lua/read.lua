@@ -3,7 +3,7 @@ What is stored for messages of one queue; registers a client that wants to be to
 
 KEYS     1-26 the queue, 27... record buckets
 ARGV     1 channels, 2 queue, 3 client ("" = nobody), 4 "*" = it wants to be told of every change, "" = of the end, 5 whether
-         the queue is known to live here (0 | 1), then of each: id, bucket (its place among KEYS)
+         the messages are on this server too (0 | 1), then of each: id, bucket (its place among KEYS)
 Returns  of each: the record (or nothing), progress (or nothing), whether the message lives (1 | 0; -1: the queue is elsewhere),
          attempts
 
@@ -14,8 +14,7 @@ Twice    Registers once.
 --@include watchers
 --@include records
 local client, star = ARGV[3], ARGV[4]
--- the first claim of a queue, and its first message, show where it lives
-local livesHere = ARGV[5] == '1' or redis.call('EXISTS', fences, messages) > 0
+local livesHere = ARGV[5] == '1'
 local found = {}
 
 for at = 6, #ARGV, 2 do

@@ -32,7 +32,8 @@ end
 
 -- Who lives renews every third of its lease, or more often.
 local suspected = {}
-local silent = redis.call('ZRANGE', consumers, 0, whole(now + lease * 2 / 3), 'BYSCORE', 'LIMIT', 0, 64, 'WITHSCORES')
+-- with those whose messages somebody began to give back, and did not go on
+local silent = redis.call('ZRANGE', consumers, '-inf', whole(now + lease * 2 / 3), 'BYSCORE', 'LIMIT', 0, 64, 'WITHSCORES')
 for at = 1, #silent, 2 do
   local length, leaseEnd = leaseOf(silent[at]), tonumber(silent[at + 1])
   if now - (leaseEnd - length) >= length / 3 + math.min(500, length / 8) then

@@ -26,7 +26,8 @@ export const RedisReason = Schema.Literals([
   "WrongServer",
   "TooOld",
   "OtherLayout",
-  "PrefixInUse"
+  "PrefixInUse",
+  "Full"
 ])
 
 /**

@@ -132,6 +132,16 @@ describe("users", () => {
     })
   )
 
+  it.live("one without its channels is told at the start, and does not wait for pushes that never come", () =>
+    Effect.gen(function* () {
+      const rules = rulesOf("p").filter((rule) => !rule.startsWith("&"))
+      yield* Effect.promise(() => redis.call("ACL", "SETUSER", "deaf", "on", ">secret", "resetchannels", ...rules))
+      const error = yield* refusal({ url: `redis://deaf:secret@127.0.0.1:${port}` })
+      assert.strictEqual(error.reason, "NotAllowed")
+      assert.match(error.detail, /channel/)
+    })
+  )
+
   it.live("one of another prefix may not use this one", () =>
     Effect.map(refusal({ url: `redis://celeriac:secret%2F50%25@127.0.0.1:${port}`, prefix: "other" }), (error) =>
       assert.strictEqual(error.reason, "NotAllowed")

@@ -29,7 +29,12 @@ export const open = Effect.fnUntraced(function* (
 
   /** Each time a connection comes about: the server may be another one than the last time. */
   const prepare = Effect.fnUntraced(function* (redis: Redis) {
-    const { flags } = yield* inspect(redis, settings)
+    const { evicts, flags } = yield* inspect(redis, settings)
+    if (evicts !== undefined && scripts === undefined) {
+      yield* Effect.logWarning(
+        `${address} forgets keys when it is full (maxmemory-policy ${evicts}): accepted messages would be lost; set it to noeviction`
+      )
+    }
     scripts ??= Scripts.load({ ...scriptOptions, flags })
     for (const { text } of Object.values(scripts)) {
       yield* Effect.mapError(Link.send(redis, "script", ["load", text]), ({ detail }) =>

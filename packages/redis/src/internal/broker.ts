@@ -1,5 +1,5 @@
 /** The `Broker` contract: each step is one script, see `lua/`. */
-import { BrokerError } from "celeriac/Broker"
+import { BrokerError, Unavailable } from "celeriac/Broker"
 import type {
   Address,
   Batch,
@@ -17,6 +17,7 @@ import type {
   Whereabouts
 } from "celeriac/Broker"
 import { byQueue } from "celeriac/Driver"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -27,12 +28,16 @@ import type { Server } from "./Server.ts"
 
 const connection = "client"
 
+/** Milliseconds. */
+const announceEvery = 60_000
+
 /** Most holders that one command looks through, for all its messages together. */
 const mostLooks = 20_000
 
 export const make = (server: Server): Broker["Service"] => {
   server.setBroker()
-  const announced = new Set<string>()
+  /** Until when, milliseconds of the monotonic clock: a server may have lost all that it had. */
+  const announced = new Map<string, number>()
   const announcements = new Map<string, Deferred.Deferred<void, BrokerReason>>()
 
   /**
@@ -40,16 +45,21 @@ export const make = (server: Server): Broker["Service"] => {
    * for the same announcement: a batch that went ahead would make a late copy of the one before it.
    */
   const announce = (queue: string): Effect.Effect<void, BrokerReason> =>
-    Effect.suspend(() => {
-      if (announced.has(queue)) return Effect.void
+    Clock.clockWith((clock) => {
+      const now = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      if ((announced.get(queue) ?? 0) > now) return Effect.void
       const underWay = announcements.get(queue)
       if (underWay !== undefined) return Deferred.await(underWay)
       const announcement = Deferred.makeUnsafe<void, BrokerReason>()
       announcements.set(queue, announcement)
-      const adding = Effect.onExit(server.call("announce", "sadd", [server.queuesKey, queue]), (exit) =>
+      // a full server takes no writes, and may know the name
+      const add = Effect.flatMap(server.call("announce", "sismember", [server.queuesKey, queue]), (known) =>
+        known === 1 ? Effect.void : server.call("announce", "sadd", [server.queuesKey, queue])
+      )
+      const adding = Effect.onExit(add, (exit) =>
         Effect.sync(() => {
           announcements.delete(queue)
-          if (Exit.isSuccess(exit)) announced.add(queue)
+          if (Exit.isSuccess(exit)) announced.set(queue, now + announceEvery)
           // those who wait go on in their order
           Deferred.doneUnsafe(announcement, Exit.asVoid(exit))
         })
@@ -239,12 +249,14 @@ const publish = (server: Server, queue: string, { messages, publisher, resend, s
     args,
     about: () => messages
   })
-  return Effect.map(run, (reply): ReadonlyArray<Receipt> => {
-    // a late copy of a batch that was answered: nobody hears this
-    if (!Array.isArray(reply)) return messages.map(() => "duplicate")
-    if (reply.length === 0) return messages.map(() => "accepted")
+  return Effect.flatMap(run, (reply): Effect.Effect<ReadonlyArray<Receipt>, BrokerReason> => {
+    // taken for a late copy. Whoever hears this has sent it once only: a later one was faster, and it may be sent again
+    if (!Array.isArray(reply)) {
+      return Effect.fail(new Unavailable({ accepted: "no", detail: "a later batch of this client came first" }))
+    }
+    if (reply.length === 0) return Effect.succeed(messages.map(() => "accepted"))
     const duplicates = new Set((reply as ReadonlyArray<number>).map((place) => inOrder[place]))
-    return messages.map((message) => (duplicates.has(message) ? "duplicate" : "accepted"))
+    return Effect.succeed(messages.map((message) => (duplicates.has(message) ? "duplicate" : "accepted")))
   })
 }
 

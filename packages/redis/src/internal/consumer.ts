@@ -1,6 +1,7 @@
 /** The steps of a consumer, see `lua/`. */
 import type {
   BrokerError,
+  Unavailable,
   BrokerReason,
   Claim,
   Consumer,
@@ -189,9 +190,10 @@ export const consume = Effect.fnUntraced(function* (
       register: (queue) => Effect.asVoid(run({ step: "register", queue, args: [id, length, description] })),
       claim,
       settle: (queue, settlements) =>
-        Effect.map(
-          inParts(settlements, mostItems, (part) => settlePart(queue, part)),
-          (replies) => replies ?? undefined
+        inParts(settlements, mostItems, (part) => settlePart(queue, part)).pipe(
+          Effect.map((replies) => replies ?? undefined),
+          // one of them may be the reason, as a record's key of another type: a defect, so that each is tried alone
+          Effect.catchIf(isMistake, (error) => Effect.die(new Error(error.detail)))
         ),
       renew,
       reconcile,
@@ -221,6 +223,10 @@ export const consume = Effect.fnUntraced(function* (
     }
   })
 })
+
+/** The script failed, and will fail again. */
+const isMistake = (error: BrokerReason): error is Unavailable =>
+  error._tag === "Unavailable" && /^(WRONGTYPE|ERR .*script)/.test(error.detail)
 
 /** A delivery that is in one call twice can be settled once. */
 const firstOfEach = (

@@ -39,6 +39,8 @@ export const startError = (server: string, error: Error): RedisError => {
       return fail("WrongPassword", `the server does not know this user and password (${error.message})`)
     case "NOAUTH":
       return fail("WrongPassword", "the server asks for a password: give one in `password`, or in the URL")
+    case "OOM":
+      return fail("Full", `the server is full: give it more memory, or let workers drain the queues (${error.message})`)
     case "NOPERM":
       return fail("NotAllowed", `the user may not do what is needed: ${error.message}`)
     case undefined:
@@ -53,5 +55,5 @@ export const startError = (server: string, error: Error): RedisError => {
   if (/certificate/i.test(error.message)) {
     return fail("Unreachable", `no connection: ${error.message}. Who signed it is said in \`tls: { ca }\``)
   }
-  return fail("Unreachable", `no connection: ${error.message}. Is a Redis server running there?`)
+  return fail("Unreachable", `no connection: ${error.message.replace(/\.$/, "")}. Is a Redis server running there?`)
 }

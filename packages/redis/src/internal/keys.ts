@@ -1,5 +1,7 @@
 /** Names of the keys. All keys of one queue have the same tag in braces, by which a cluster keeps them together. */
 
+import { isGenerated } from "celeriac/TaskId"
+
 /** The keys of one queue. */
 export interface QueueKeys {
   /** In the order in which all scripts get them: see `lua/lib/queue.lua`. */
@@ -71,7 +73,7 @@ export const queueKeys = (prefix: string, queue: string): QueueKeys => {
     dead: key("dead"),
     letters: key("letters"),
     // an id that a caller chose says nothing about its time
-    bucket: (id) => records + (id.length === 22 ? id.slice(0, bucketWidth) : `=${id}`)
+    bucket: (id) => records + (isGenerated(id) ? id.slice(0, bucketWidth) : `=${id}`)
   }
 }
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Redis } from "ioredis"
 import { RedisError, type RedisReason } from "../RedisError.ts"
 import { startError } from "./errors.ts"
-import { layoutKey } from "./keys.ts"
+import { channelsOf, layoutKey } from "./keys.ts"
 import type { Settings } from "./settings.ts"
 
 /** Grows when keys or scripts change so that an older version would read them wrongly. */
@@ -18,6 +18,8 @@ export interface ServerFacts {
   readonly version: string
   /** Knows flags of scripts: from 7.0 on. */
   readonly flags: boolean
+  /** By which it forgets keys when it is full; `undefined`: it forgets none. */
+  readonly evicts: string | undefined
 }
 
 export const inspect = Effect.fnUntraced(function* (
@@ -60,18 +62,25 @@ export const inspect = Effect.fnUntraced(function* (
     ({ detail }) => refuse("InvalidOption", `the server has no database ${database} (${detail})`)
   )
 
-  // all scripts ask for it
-  yield* ask(() => redis.eval("return redis.call('TIME')", 0))
+  // what all scripts do: ask for the time, and push
+  const probe = "redis.call('TIME') return redis.call('PUBLISH', ARGV[1], '')"
+  yield* ask(() => redis.eval(probe, 0, `${channelsOf(prefix, database)}probe`))
 
   const key = layoutKey(prefix)
   const mine = `celeriac ${layoutVersion}`
-  yield* ask(() => redis.setnx(key, mine))
-  const found = yield* ask(() => redis.get(key)).pipe(
+  const look = ask(() => redis.get(key)).pipe(
     Effect.catchIf(
       (error) => error.detail.includes("WRONGTYPE"),
       () => Effect.succeed("of another type")
     )
   )
+  // a full server takes no writes, and need not be told again
+  const found =
+    (yield* look) ??
+    (yield* Effect.andThen(
+      ask(() => redis.setnx(key, mine)),
+      look
+    ))
   if (found !== null && found !== mine) {
     return yield* found.startsWith("celeriac ")
       ? refuse(
@@ -80,5 +89,7 @@ export const inspect = Effect.fnUntraced(function* (
         )
       : refuse("PrefixInUse", `key "${key}" is not ours: choose another prefix`)
   }
-  return { version, flags: major >= 7 }
+  const policy = info.get("maxmemory_policy") ?? "noeviction"
+  const evicts = policy !== "noeviction" && info.get("maxmemory") !== "0"
+  return { version, flags: major >= 7, evicts: evicts ? policy : undefined }
 })

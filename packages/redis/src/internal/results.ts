@@ -9,6 +9,9 @@ import { mostItems, type Server } from "./Server.ts"
 const connection = "results"
 
 export const make = (server: Server): ResultBackend["Service"] => {
+  /** Whether the messages are on this server too. */
+  const livesHere = () => (server.hasBroker() ? 1 : 0)
+
   const commit = (queue: string, commits: ReadonlyArray<Commit>) => {
     const buckets = new Buckets(server.keysOf(queue).bucket, firstKey)
     const args: Array<string | number> = []
@@ -22,7 +25,7 @@ export const make = (server: Server): ResultBackend["Service"] => {
   const note = (queue: string, notes: ReadonlyArray<Note>) => {
     const keys = server.keysOf(queue)
     const places = new Places(firstKey)
-    const args: Array<string | number> = []
+    const args: Array<string | number> = [livesHere()]
     for (const { consumer, fence, id, kind, ttl, value } of notes) {
       args.push(id, kind, fence, value, whole(ttl), places.place(keys.bucket(id)), places.place(keys.held(consumer)))
     }
@@ -35,7 +38,7 @@ export const make = (server: Server): ResultBackend["Service"] => {
   const read =
     (step: "read" | "watch", client: string, star: string) => (queue: string, addresses: ReadonlyArray<Address>) => {
       const buckets = new Buckets(server.keysOf(queue).bucket, firstKey)
-      const args: Array<string | number> = [client, star, server.hasBroker() ? 1 : 0]
+      const args: Array<string | number> = [client, star, livesHere()]
       for (const { id } of addresses) args.push(id, buckets.place(id))
       return Effect.map(
         server.run({ step: "read", as: step, queue, connection, keys: buckets.keys, args, about: () => addresses }),

@@ -63,9 +63,13 @@ export const compose = (file: string | URL, time: Options["time"]): string =>
 
 /**
  * A full server runs all of them but `publish`: they free memory or keep what is there in order, and with them refused
- * it could never become empty again. Servers before 7.0 do not know such flags.
+ * it could never become empty again. Servers before 7.0 do not know such flags: there a script that has written, if only in vain, may
+ * go on writing.
  */
-const headerOf = (step: Step): string => (step === "publish" ? "#!lua\n" : "#!lua flags=allow-oom\n")
+const headerOf = (step: Step, flags: boolean): string => {
+  if (!flags) return step === "publish" ? "" : "redis.call('DEL', KEYS[1] .. ':none')\n"
+  return step === "publish" ? "#!lua\n" : "#!lua flags=allow-oom\n"
+}
 
 export interface Options {
   readonly time: "server" | "given"
@@ -79,7 +83,7 @@ export interface Options {
 export const load = (options: Options): Scripts => {
   const entries = steps.map((name): [Step, Script] => {
     const body = compose(`${name}.lua`, options.time)
-    const text = (options.flags ? headerOf(name) : "") + (options.edit?.(name, body) ?? body)
+    const text = headerOf(name, options.flags) + (options.edit?.(name, body) ?? body)
     return [name, { name, text, sha: createHash("sha1").update(text).digest("hex") }]
   })
   // `fromEntries` forgets which keys there are

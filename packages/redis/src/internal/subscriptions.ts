@@ -40,6 +40,8 @@ export const make = Effect.fnUntraced(function* (options: {
       if (listening === redis) listening = undefined
     })
     listening = redis
+    // whether this user may listen shows here, and not in pushes that never come
+    yield* subscribeOn(redis, [`${channels}probe`])
     const names = Array.from(subscribers.keys())
     for (let at = 0; at < names.length; at += chunk) yield* subscribeOn(redis, names.slice(at, at + chunk))
     for (const name of names) for (const subscriber of subscribers.get(name) ?? []) subscriber.onReset()

@@ -7,6 +7,7 @@ import { type Desk, desk } from "celeriac/testing/conformance/Desk"
 import { listen } from "celeriac/testing/conformance/listening"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { Inside, type Services } from "./services.ts"
 
@@ -154,7 +155,9 @@ export const directed = {
     const { publish } = yield* at.publisher
     const [early, later] = yield* at.ids(2)
     yield* publish([{ id: later! }], { sequence: 2 })
-    assert.deepEqual(yield* publish([{ id: early! }], { sequence: 1 }), ["duplicate"], "nobody hears this")
+    // whoever has not sent it before may send it again, and then its ids are looked up
+    const refused = yield* Effect.flip(publish([{ id: early! }], { sequence: 1 }))
+    assert.equal(refused.reason._tag === "Unavailable" && refused.reason.accepted, "no")
     assert.equal(yield* at.place(early!), undefined)
     assert.deepEqual(yield* publish([{ id: early! }], { sequence: 1, resend: true }), ["accepted"])
   }),
@@ -603,6 +606,52 @@ export const directed = {
     assert.equal((yield* at.claim(second)).suspect, true, "the other one is free")
   }),
 
+  "a recovery that was begun is brought to its end by another one": story(function* () {
+    const { at } = yield* insight
+    const ids = yield* at.add(700)
+    const [dead, first, second] = [yield* at.consumer(), yield* at.consumer(), yield* at.consumer()]
+    yield* at.take(dead, ids.length)
+    yield* at.advance(30_000)
+    const suspect = yield* at.suspectOf(dead, first)
+    const { more, moved } = yield* first.recover(suspect)
+    assert(more && moved < ids.length, `${moved} at once`)
+    // the first one is no more
+    const again = yield* at.suspectOf(dead, second)
+    assert.equal((yield* second.recover(again)).moved, ids.length - moved)
+    assert.equal((yield* at.take(second, 1000)).length, ids.length)
+  }),
+
+  "what was taken out before a list of another type is in the consumer's hands": story(function* () {
+    const { at, key, look, redis } = yield* insight
+    const [id] = yield* at.add([{ wire: wireOf(5) }])
+    yield* look(() => redis.set(key("ready:3"), "a text"))
+    const consumer = yield* at.consumer()
+    yield* Effect.flip(at.claim(consumer, 10))
+    const { found } = yield* consumer.reconcile([])
+    assert.deepEqual(
+      found.map((delivery) => delivery.id),
+      [id]
+    )
+  }),
+
+  "nothing is accepted for a list of another type": story(function* () {
+    const { at, key, look, redis } = yield* insight
+    yield* look(() => redis.set(key("ready:5"), "a text"))
+    const { publish } = yield* at.publisher
+    yield* Effect.flip(publish([{ id: "own", checked: true, wire: wireOf(5) }]))
+    assert.equal(yield* look(() => redis.hlen(key("messages"))), 0)
+  }),
+
+  "a result whose place is taken by something else holds no other up": story(function* () {
+    const { at, keys, look, redis } = yield* insight
+    const consumer = yield* at.consumer()
+    yield* at.add([{ id: "bad", checked: true }])
+    const held = yield* at.take(consumer, 1)
+    yield* look(() => redis.set(keys.bucket("bad"), "a text"))
+    const exit = yield* Effect.exit(at.settle(consumer, held, { _tag: "Ack", record: { value: "over", ttl: 1000 } }))
+    assert(Exit.hasDies(exit), "a defect of the driver: a worker tries each alone then")
+  }),
+
   "suspects come one at a time": story(function* () {
     const { at, key, look, redis } = yield* insight
     const [first, second] = yield* makeSuspects(at, 2)
@@ -630,8 +679,9 @@ export const directed = {
     const { at, keys, look, redis } = yield* insight
     const consumer = yield* at.consumer()
     // of one bucket
-    const ids = Array.from({ length: 8 }, (_, index) => `0000000bucket000000000`.slice(0, 21) + index)
+    const ids = yield* at.ids(8)
     const bucket = keys.bucket(ids[0]!)
+    assert(ids.every((id) => keys.bucket(id) === bucket))
     const left = look(() => redis.pttl(bucket))
     const lasts = (millis: number, what: string) =>
       Effect.map(left, (found) => assert(found > millis - 20_000 && found <= millis, `${what}: ${found} ms are left`))

@@ -983,8 +983,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     "read: a queue that lives here is not known",
     { rule: "together: whether a queue holds the message is told by read" },
     "read",
-    "ARGV[5] == '1' or redis.call('EXISTS', fences, messages) > 0",
-    "false"
+    "local livesHere = ARGV[5] == '1'",
+    "local livesHere = false"
   ),
   mutant(
     "reconcile: in the middle of a recovery",

@@ -23,6 +23,9 @@ const largestReply = 1_048_576
 /** After a failed claim, and while a suspect is left to others; milliseconds. */
 const pause = 250
 
+/** So long claims may fail before somebody is told; milliseconds. */
+const complainAfter = 10_000
+
 /** How many leases a suspect has its worker for itself, if it runs so long. */
 const aloneFor = 10
 
@@ -41,6 +44,10 @@ interface Source {
   hasPassed: boolean
   /** Until then a suspect is left to others at once; the same clock. */
   declinesUntil: number
+  /** Since then each claim has failed; the same clock. */
+  failingSince: number | undefined
+  /** That was told. */
+  told: boolean
 }
 
 export interface Fetcher {
@@ -69,7 +76,9 @@ export const make = (options: {
     woken: true,
     lookAt: -Infinity,
     hasPassed: false,
-    declinesUntil: -Infinity
+    declinesUntil: -Infinity,
+    failingSince: undefined,
+    told: false
   }))
 
   /** The turn of the queue that was served last. */
@@ -105,6 +114,8 @@ export const make = (options: {
     source.woken = false
     const bytes = Math.min(runs.roomBytes(), largestReply)
     const claimed = yield* claim(source, count, bytes, false)
+    source.failingSince = undefined
+    source.told = false
     const given = claimed.deliveries.length
     if (given > 0) {
       // a queue that was empty has no claim to what it missed
@@ -165,6 +176,15 @@ export const make = (options: {
 
   const start = Effect.sync(() => runs.pump())
 
+  /** A server that is away is told elsewhere; but one that renews the lease and gives nothing would never be noticed. */
+  const complain = Effect.fnUntraced(function* (source: Source, { message }: BrokerError) {
+    const now = yield* monotonic
+    source.failingSince ??= now
+    if (source.told || now - source.failingSince < complainAfter || !registered.isOpen()) return
+    source.told = true
+    yield* Effect.logError(`nothing can be claimed from queue "${source.name}": ${message}`)
+  })
+
   const step = Effect.gen(function* () {
     yield* registered.await
     stirred.closeUnsafe()
@@ -172,12 +192,11 @@ export const make = (options: {
     const count = Math.min(runs.room(), largestClaim)
     const source = next(now, count <= 0)
     if (source !== undefined) {
-      const claiming = Effect.tapError(claimFrom(source, Math.max(0, count)), () =>
-        Effect.sync(() => {
-          source.woken = true
-          onDoubt()
-        })
-      )
+      const claiming = Effect.tapError(claimFrom(source, Math.max(0, count)), (error) => {
+        source.woken = true
+        onDoubt()
+        return complain(source, error)
+      })
       // what came last is started while the next claim is under way
       yield* Effect.all([claiming, start], { concurrency: "unbounded", discard: true })
       // long backlogs of handlers that never wait must let timers and sockets have their turn
