@@ -19,6 +19,41 @@ import { layer as store } from "./memory/MemoryStore.ts"
 import type { Notifier } from "./Notifier.ts"
 import type { ResultBackend } from "./ResultBackend.ts"
 
+/** Shares nothing with other layers of this module; who provides the result twice still gets one server. */
+const apart = <A>(layer: Layer.Layer<A>): Layer.Layer<A> => Layer.effectContext(Layer.build(Layer.fresh(layer)))
+
+/**
+ * The broker alone, with its pushes, on a store of its own. For results elsewhere:
+ *
+ * ```ts nocheck
+ * Notifier.layerBoth(CeleriacMemory.layerBroker, CeleriacRedis.layerResultBackend("redis://localhost:6379"))
+ * ```
+ *
+ * Messages end with the process; it serves the producers and workers of this process only.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerBroker: Layer.Layer<Broker | Notifier> = apart(
+  Layer.merge(brokerOfStore, layerNotifier).pipe(Layer.provide(store), Layer.provide(hub))
+)
+
+/**
+ * The result backend alone, with its pushes, on a store of its own. For messages elsewhere:
+ *
+ * ```ts nocheck
+ * Notifier.layerBoth(CeleriacRedis.layerBroker("redis://localhost:6379"), CeleriacMemory.layerResultBackend)
+ * ```
+ *
+ * Results end with the process, and only its own clients see them: they and the workers must be in one process.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerResultBackend: Layer.Layer<ResultBackend | Notifier> = apart(
+  Layer.merge(resultsOfStore, layerNotifier).pipe(Layer.provide(store), Layer.provide(hub))
+)
+
 /**
  * Broker, result backend and notifier on one store, without a client.
  *

@@ -40,8 +40,12 @@ export class Notifier extends Context.Service<
  * Two stores, each of which pushes by itself: broker and results on different servers, or one of them in memory.
  *
  * ```ts nocheck
+ * // messages on a server, results in the memory of this process
  * Notifier.layerBoth(CeleriacRedis.layerBroker("redis://localhost:6379"), CeleriacMemory.layerResultBackend)
  * ```
+ *
+ * Whoever subscribes listens to both; a subscription stands when both do. `publish` goes to the first. Each of the two is
+ * built anew here, whatever else was built of the same layer.
  *
  * @category layers
  * @since 0.1.0

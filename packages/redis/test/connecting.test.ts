@@ -3,17 +3,28 @@ import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Broker } from "celeriac/Broker"
 import { ResultBackend } from "celeriac/ResultBackend"
+import * as Task from "celeriac/Task"
+import * as Worker from "celeriac/Worker"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { Redis } from "ioredis"
-import { inject } from "vitest"
+import { afterAll, beforeAll, inject } from "vitest"
 import * as CeleriacRedis from "../src/CeleriacRedis.ts"
+import { queueKeys } from "../src/internal/keys.ts"
 import type { Options } from "../src/RedisServer.ts"
+import { redisServer } from "./simulation/server.ts"
 
+/** The server of all test files: nothing is done to it that others could notice. */
 const url = inject("redisUrl")
 let prefixes = 0
 const prefix = () => `connecting-${++prefixes}`
@@ -157,33 +168,117 @@ describe("a layer", () => {
       assert.strictEqual((yield* ResultBackend).location, (yield* Broker).location)
     }).pipe(Effect.provide(CeleriacRedis.layerServer({ broker: { url, prefix: prefix() } })))
   )
+})
 
-  it.live("has no more connections than it may", () =>
-    Effect.gen(function* () {
-      const own = { url, prefix: prefix(), clientName: "counted", maxConnections: 3 }
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const { counts } = yield* Effect.map(
-            Layer.build(CeleriacRedis.layerServer(own)),
-            (context) =>
-              // one service of the layer
-              context.mapUnsafe.get(Broker.key) as Broker["Service"]
-          )
-          for (let queue = 0; queue < 20; queue++) yield* counts(`queue-${queue}`)
-          const clients = String(yield* command("client", "list"))
-          assert.lengthOf(clients.match(/name=counted /g) ?? [], 3)
-        })
-      )
+class Wait extends Task.make("wait", { payload: { n: Schema.Number }, success: Schema.Number }) {}
+
+describe("connections", () => {
+  const scope = Scope.makeUnsafe()
+  /** A server of this part's own: connections are counted and cut. */
+  let own = ""
+  let eye: Redis
+
+  beforeAll(async () => {
+    own = await Effect.runPromise(Scope.provide(redisServer, scope))
+    eye = new Redis(own)
+  })
+
+  afterAll(async () => {
+    eye.disconnect()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  })
+
+  const named = (name: string) =>
+    Effect.promise(async () => {
+      const clients = String(await eye.call("CLIENT", "LIST"))
+      return clients.split("\n").filter((client) => client.includes(` name=${name} `)).length
     })
+
+  /** Connections that were made to the server since its start. */
+  const received = Effect.promise(async () => {
+    const [, count] = /^total_connections_received:(\d+)/m.exec(await eye.info("stats")) ?? []
+    return Number(count)
+  })
+
+  it.live.each([2, 3, 5])(
+    "are never more than %i, whatever is done",
+    (maxConnections) => {
+      const clientName = `counted-${maxConnections}`
+      const options = { url: own, prefix: prefix(), clientName, maxConnections }
+      const queues = Array.from({ length: 20 }, (_, nth) => `queue-${nth}`)
+      const count = 1000
+      /** Those that stand: none is missing, none too many. */
+      const look = (phase: string) =>
+        Effect.map(named(clientName), (found) => assert.strictEqual(found, maxConnections, phase))
+
+      /** Registrations of handles that wait. */
+      const watched = Effect.promise(async () => {
+        const lengths = queues.flatMap((queue) =>
+          queueKeys(options.prefix, queue).watchers.map((watchers) => eye.hlen(watchers))
+        )
+        return (await Promise.all(lengths)).reduce((sum, length) => sum + length, 0)
+      })
+
+      const use = Effect.gen(function* () {
+        yield* look("built")
+        const handles = yield* Effect.forEach(
+          Array.from({ length: count }, (_, n) => n),
+          (n) => Wait.enqueue({ n }, { queue: queues[n % queues.length]! }),
+          { concurrency: "unbounded" }
+        )
+        yield* look("enqueued to all queues")
+        const waiting = yield* Effect.forkChild(
+          Effect.forEach(handles, (handle) => handle.await, { concurrency: "unbounded" })
+        )
+        yield* Effect.repeat(watched, { until: (length) => length >= count })
+        yield* look("handles wait")
+        const running = yield* Semaphore.make(0)
+        const go = yield* Deferred.make<void>()
+        const handler = Wait.toLayer(({ n }) => Effect.andThen(running.release(1), Effect.as(Deferred.await(go), n)))
+        const worker = yield* Scope.fork(yield* Effect.scope)
+        yield* Layer.buildWithScope(
+          Layer.provide(Worker.layer({ tasks: [Wait], queues, concurrency: 100 }), handler),
+          worker
+        )
+        yield* running.take(100)
+        yield* look("a worker of all queues runs as much as it may")
+        const others = yield* Effect.forEach(queues, (queue) => Wait.enqueue({ n: -1 }, { queue }), {
+          concurrency: "unbounded"
+        })
+        yield* look("more is enqueued meanwhile")
+        yield* Deferred.succeed(go, undefined)
+        assert.deepStrictEqual(
+          yield* Fiber.join(waiting),
+          Array.from({ length: count }, (_, n) => n)
+        )
+        yield* Effect.forEach(others, (handle) => handle.await, { concurrency: "unbounded" })
+        yield* look("all have ended")
+        yield* Scope.close(worker, Exit.void)
+        yield* look("the worker has stopped")
+      }).pipe(Effect.scoped, Effect.provide(CeleriacRedis.layer(options)))
+
+      return Effect.gen(function* () {
+        const before = yield* received
+        yield* use
+        // nor did any come and go between two looks
+        assert.strictEqual((yield* received) - before, maxConnections)
+        // the server learns of it a moment after the layer is gone
+        yield* Effect.repeat(named(clientName), { until: (found) => found === 0 })
+      })
+    },
+    20_000
   )
 
-  it.live("is used again when its connections were cut", () =>
-    Effect.gen(function* () {
-      const { counts } = yield* Broker
-      yield* counts("mail")
-      yield* command("client", "kill", "type", "normal", "skipme", "yes")
-      const found = yield* Effect.retry(counts("mail"), { times: 100, schedule: Schedule.spaced("50 millis") })
-      assert.strictEqual(found.queued, 0)
-    }).pipe(Effect.provide(CeleriacRedis.layerServer({ url, prefix: prefix() })))
+  it.live("come back when they were cut", () =>
+    Effect.suspend(() =>
+      Effect.gen(function* () {
+        const { counts } = yield* Broker
+        yield* counts("mail")
+        const cut = yield* Effect.promise(() => eye.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
+        assert.isAtLeast(Number(cut), 1)
+        const found = yield* Effect.retry(counts("mail"), { times: 100, schedule: Schedule.spaced("50 millis") })
+        assert.strictEqual(found.queued, 0)
+      }).pipe(Effect.provide(CeleriacRedis.layerServer({ url: own, prefix: prefix() })))
+    )
   )
 })
