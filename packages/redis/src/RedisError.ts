@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
  * - `TooOld`: it is older than 6.2.
  * - `OtherLayout`: another version of Celeriac has written there, in a way that this one does not read.
  * - `PrefixInUse`: something else has written there.
+ * - `Full`: it has no room, and has never seen this prefix.
  *
  * @category models
  * @since 0.1.0
