@@ -24,7 +24,8 @@ export default defineConfig({
       project("celeriac", "celeriac"),
       project("redis", "redis", "test/globalSetup.ts"),
       project("cli", "cli", "../redis/test/globalSetup.ts"),
-      project("examples", "examples")
+      project("examples", "examples"),
+      project("bench", "bench")
     ]
   }
 })

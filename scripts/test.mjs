@@ -30,7 +30,11 @@ const steps = [
   { name: "snippets", command: script("snippets"), weight: 2, after: "types" },
   {
     name: "bench",
-    command: ["node", "--conditions=@celeriac/source", "packages/bench/src/main.ts", "memory", "2000", "1"]
+    command: [
+      ...["node", "--conditions=@celeriac/source", "packages/bench/src/main.ts"],
+      ...["--smoke", "--only", "throughput,singles,idle,steady"]
+    ],
+    weight: 2
   },
   { name: "typeperf", command: script("typeperf"), after: "types" },
   { name: "size", command: script("size"), after: "types", slow: true },
@@ -60,8 +64,12 @@ const env = {
   // fewer seeds, no mutants
   ...(fast && { CELERIAC_FAST: "1" })
 }
+const longestLine = 110
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
-const lastLine = (text) => stripVTControlCharacters(text).trimEnd().split("\n").at(-1).trim()
+const lastLine = (text) => {
+  const line = stripVTControlCharacters(text).trimEnd().split("\n").at(-1).trim()
+  return line.length > longestLine ? `${line.slice(0, longestLine)}…` : line
+}
 
 /** Tests are counted one by one; any other step counts as one. */
 const count = (step, ok) => {

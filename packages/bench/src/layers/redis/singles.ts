@@ -1,7 +1,7 @@
 import * as CeleriacRedis from "@celeriac/redis/CeleriacRedis"
 import { Console, Effect } from "effect"
+import type { Server } from "../../server.ts"
 import { Double, perSecond, timed } from "../throughput.ts"
-import type { Server } from "./server.ts"
 
 /** Each caller waits for its receipt before it enqueues the next one. */
 export const singles = ({ url }: Server, tasks: number) =>

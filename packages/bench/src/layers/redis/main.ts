@@ -5,12 +5,12 @@
  */
 import * as CeleriacRedis from "@celeriac/redis/CeleriacRedis"
 import { Console, Effect, Logger } from "effect"
+import * as Server from "../../server.ts"
 import * as Throughput from "../throughput.ts"
 import { delayed } from "./delayed.ts"
 import { idle } from "./idle.ts"
 import { latency } from "./latency.ts"
 import { memory } from "./memory.ts"
-import * as Server from "./server.ts"
 import { singles } from "./singles.ts"
 
 export const main = Effect.fn("redis")(

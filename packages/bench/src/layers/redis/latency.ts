@@ -1,8 +1,8 @@
 import * as CeleriacRedis from "@celeriac/redis/CeleriacRedis"
 import { Task, Worker } from "celeriac"
 import { Clock, Console, Effect, Layer, Schema } from "effect"
-import { quantile } from "../throughput.ts"
-import type { Server } from "./server.ts"
+import type { Server } from "../../server.ts"
+import { quantile } from "../../statistics.ts"
 
 const nanos = Effect.map(Clock.monotonicTimeNanos, Number)
 

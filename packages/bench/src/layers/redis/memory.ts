@@ -1,7 +1,7 @@
 import * as CeleriacRedis from "@celeriac/redis/CeleriacRedis"
 import { Task, Worker } from "celeriac"
 import { Console, Effect, Layer, Schema } from "effect"
-import type { Server } from "./server.ts"
+import type { Server } from "../../server.ts"
 
 class Measure extends Task.make("measure", { payload: { text: Schema.String }, success: Schema.Number }) {}
 

@@ -1,6 +1,7 @@
 /** How fast typed no-op tasks go through: enqueue, decode, handler, stored result. Each message's result is checked. */
 import { type Broker, Client, type Notifier, type ResultBackend, Task, Worker } from "celeriac"
 import { Clock, Console, Effect, Layer, Schema } from "effect"
+import { summary } from "../statistics.ts"
 
 export class Double extends Task.make("double", { payload: { n: Schema.Number }, success: Schema.Number }) {}
 
@@ -40,30 +41,35 @@ export const round = Effect.fnUntraced(function* (tasks: number) {
   return { enqueue: (tasks / enqueueTime) * 1000, run: (tasks / runTime) * 1000 } satisfies Rates
 })
 
-/** Several rounds after one that does not count, each on layers of its own; prints each and the median. */
-export const rounds = Effect.fnUntraced(function* <E>(
+/** Several rounds after one that does not count, each on layers of its own. */
+export const measured = Effect.fnUntraced(function* <E>(
   count: number,
   tasks: number,
-  layer: (round: number) => Layer.Layer<Contracts, E>
+  layer: (round: number) => Layer.Layer<Contracts, E>,
+  report: (rates: Rates, round: number) => Effect.Effect<void> = () => Effect.void
 ) {
   const results: Array<Rates> = []
   for (let index = 0; index <= count; index++) {
     const result = yield* Effect.provide(round(tasks), layer(index), { local: true })
     if (index > 0) results.push(result)
-    yield* Console.log(
-      `  enqueue ${perSecond(result.enqueue)}   run ${perSecond(result.run)}${index === 0 ? "   (warm-up)" : ""}`
-    )
+    yield* report(result, index)
   }
-  const middle = { enqueue: median(results.map((one) => one.enqueue)), run: median(results.map((one) => one.run)) }
-  yield* Console.log(`median: enqueue ${perSecond(middle.enqueue)}, run ${perSecond(middle.run)}`)
-  return middle
+  return {
+    enqueue: summary(results.map(({ enqueue }) => enqueue)),
+    run: summary(results.map(({ run }) => run))
+  }
 })
 
-/** The least of the values that so large a part of them does not exceed. */
-export const quantile = (values: ReadonlyArray<number>, part: number): number =>
-  values.toSorted((left, right) => left - right)[Math.min(values.length - 1, Math.floor(values.length * part))]!
-
-export const median = (values: ReadonlyArray<number>): number =>
-  values.toSorted((left, right) => left - right)[values.length >> 1]!
+/** Prints each and the median. */
+export const rounds = Effect.fnUntraced(function* <E>(
+  count: number,
+  tasks: number,
+  layer: (round: number) => Layer.Layer<Contracts, E>
+) {
+  const middle = yield* measured(count, tasks, layer, ({ enqueue, run }, index) =>
+    Console.log(`  enqueue ${perSecond(enqueue)}   run ${perSecond(run)}${index === 0 ? "   (warm-up)" : ""}`)
+  )
+  yield* Console.log(`median: enqueue ${perSecond(middle.enqueue.median)}, run ${perSecond(middle.run.median)}`)
+})
 
 export const perSecond = (rate: number): string => `${Math.round(rate).toLocaleString("en").padStart(9)}/s`

@@ -1,7 +1,7 @@
 import * as CeleriacRedis from "@celeriac/redis/CeleriacRedis"
 import { Console, Effect, Layer } from "effect"
+import type { Server } from "../../server.ts"
 import { Double, worker } from "../throughput.ts"
-import type { Server } from "./server.ts"
 
 const span = 20
 const messages = 200

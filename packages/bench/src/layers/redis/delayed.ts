@@ -2,8 +2,8 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as CeleriacRedis from "@celeriac/redis/CeleriacRedis"
 import { Console, Effect, Layer } from "effect"
+import type { Server } from "../../server.ts"
 import { Double, perSecond, timed, worker } from "../throughput.ts"
-import type { Server } from "./server.ts"
 
 const chunk = 5000
 
