@@ -82,7 +82,11 @@ end
 for priority in pairs(used) do
   redis.call('LLEN', ready(priority))
 end
-redis.call('ZCARD', scheduled)
+if #ARGV > 5 + 2 * plain then
+  redis.call('ZCARD', scheduled)
+  redis.call('HLEN', expires)
+  redis.call('ZCARD', expiring)
+end
 
 -- Most batches: nobody has any of the ids, so that all of them can be written at once.
 local ids = {}

@@ -50,8 +50,9 @@ end
 if next(reasons) then
   local bytes = tonumber(redis.call('HGET', letters, ' bytes') or 0)
   local function sizeOf(id)
-    local letter = redis.call('HGET', letters, id)
-    return letter and #cjson.decode(letter).wire or 0
+    local isJson, letter = pcall(cjson.decode, redis.call('HGET', letters, id) or '')
+    local wire = isJson and type(letter) == 'table' and letter.wire
+    return type(wire) == 'string' and #wire or 0
   end
   for _, at in ipairs(places) do
     if reasons[at] then

@@ -183,6 +183,12 @@ export const make = Effect.fnUntraced(function* <A, B, E = never, R = never>(
     return rest
   }
 
+  const submitMap: Coalescer<A, B, E>["submitMap"] = (item, map) =>
+    Effect.callback((resume) => {
+      const entry = add(item, true, (exit) => resume(map(exit)))
+      return Effect.sync(() => withdraw(entry))
+    })
+
   const closedExit = (): Exit.Exit<never, E> =>
     options.closed === undefined
       ? Exit.die(new Error("not sent: what would have sent it is closed"))
@@ -199,16 +205,8 @@ export const make = Effect.fnUntraced(function* <A, B, E = never, R = never>(
   )
 
   return {
-    submit: (item) =>
-      Effect.callback((resume) => {
-        const entry = add(item, true, resume)
-        return Effect.sync(() => withdraw(entry))
-      }),
-    submitMap: (item, map) =>
-      Effect.callback((resume) => {
-        const entry = add(item, true, (exit) => resume(map(exit)))
-        return Effect.sync(() => withdraw(entry))
-      }),
+    submit: (item) => submitMap(item, (exit) => exit),
+    submitMap,
     submitAll: (items) =>
       items.length === 0
         ? Effect.succeed([])

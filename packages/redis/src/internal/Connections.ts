@@ -26,11 +26,13 @@ export const open = Effect.fnUntraced(function* (
   const { address, database, maxConnections, prefix } = settings
   const options = { address, redis: settings.redis }
   let scripts: Scripts.Scripts | undefined
+  let warned = false
 
   /** Each time a connection comes about: the server may be another one than the last time. */
   const prepare = Effect.fnUntraced(function* (redis: Redis) {
     const { evicts, flags } = yield* inspect(redis, settings)
-    if (evicts !== undefined && scripts === undefined) {
+    if (evicts !== undefined && !warned) {
+      warned = true
       yield* Effect.logWarning(
         `${address} forgets keys when it is full (maxmemory-policy ${evicts}): accepted messages would be lost; set it to noeviction`
       )

@@ -21,6 +21,8 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { consume } from "./consumer.ts"
 import { Buckets, firstKey, lifeOf, whole } from "./items.ts"
 import { forget } from "./results.ts"
@@ -269,15 +271,19 @@ const deadLetters = Effect.fnUntraced(function* (server: Server, queue: string, 
   return ids.flatMap((id, index): ReadonlyArray<DeadLetter> => {
     const text = found[index]
     if (typeof text !== "string") return []
-    // as `settle.lua` wrote it
-    const { at, reason, wire } = JSON.parse(text) as {
-      readonly at: number
-      readonly reason: string
-      readonly wire: string
-    }
+    const { at, reason, wire } = Option.getOrElse(decodeLetter(text), () => ({
+      at: 0,
+      reason: "its letter cannot be read",
+      wire: text
+    }))
     return [{ id, queue, wire, reason, diedAt: at }]
   })
 })
+
+/** As `settle.lua` writes it. */
+const decodeLetter = Schema.decodeOption(
+  Schema.fromJsonString(Schema.Struct({ at: Schema.Number, reason: Schema.String, wire: Schema.String }))
+)
 
 const counts = Effect.fnUntraced(function* (server: Server, queue: string) {
   const [queued, scheduled, active, dead, deadDropped] = (yield* server.run({

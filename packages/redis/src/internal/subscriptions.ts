@@ -22,6 +22,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly channels: string
 }): Effect.fn.Return<Notifier["Service"], RedisError, Scope> {
   const { channels, commands } = options
+  const probe = `${channels}probe`
   const subscribers = new Map<string, Set<Subscriber>>()
   /** Where a new channel is subscribed; what comes before is subscribed when the connection is prepared. */
   let listening: Redis | undefined
@@ -41,7 +42,9 @@ export const make = Effect.fnUntraced(function* (options: {
     })
     listening = redis
     // whether this user may listen shows here, and not in pushes that never come
-    yield* subscribeOn(redis, [`${channels}probe`])
+    yield* subscribeOn(redis, [probe])
+    // whoever connects pushes there: the others need not hear it
+    redis.unsubscribe(probe).catch(() => {})
     const names = Array.from(subscribers.keys())
     for (let at = 0; at < names.length; at += chunk) yield* subscribeOn(redis, names.slice(at, at + chunk))
     for (const name of names) for (const subscriber of subscribers.get(name) ?? []) subscriber.onReset()

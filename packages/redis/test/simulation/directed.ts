@@ -273,17 +273,24 @@ export const directed = {
     const inside = yield* insight
     const { at, key, keys, look, redis } = inside
     const consumer = yield* at.consumer()
-    const [whole, gone, last] = yield* at.add(3)
-    const held = yield* at.take(consumer, 3)
+    const [whole, gone, garbled, last] = yield* at.add(4)
+    const held = yield* at.take(consumer, 4)
     yield* look(() => redis.hdel(key("messages"), gone!))
-    assert.deepEqual(yield* at.settle(consumer, held.slice(0, 2), dead("poison")), ["settled", "settled"])
+    const settled = yield* at.settle(consumer, held.slice(0, 3), dead("poison"))
+    assert.deepEqual(settled, ["settled", "settled", "settled"])
     assert.equal((yield* bytesOf(inside)).bytes, (yield* bytesOf(inside)).sum)
+    yield* look(() => redis.hset(keys.letters, garbled!, "{"))
+    const shown = yield* at.broker.deadLetters(at.queue, { limit: 10 })
+    assert.deepEqual(
+      shown.filter(({ id }) => id === garbled).map(({ reason, wire }) => [reason, wire]),
+      [["its letter cannot be read", "{"]]
+    )
     // an id without a letter is the oldest when there are too many bytes
     yield* look(async () => {
       await redis.hdel(keys.letters, whole!)
       await redis.hset(keys.letters, " bytes", String(2 * mostDeadBytes))
     })
-    assert.deepEqual(yield* at.settle(consumer, held.slice(2), dead("poison")), ["settled"])
+    assert.deepEqual(yield* at.settle(consumer, held.slice(3), dead("poison")), ["settled"])
     assert.deepEqual((yield* bytesOf(inside)).ids, [last], "all others went, as far as there was anything")
     assert.deepEqual(
       (yield* at.broker.deadLetters(at.queue, { limit: 10 })).map(({ id }) => id),
@@ -634,12 +641,22 @@ export const directed = {
     )
   }),
 
-  "nothing is accepted for a list of another type": story(function* () {
+  "nothing is accepted while a key that it needs is of another type": story(function* () {
     const { at, key, look, redis } = yield* insight
-    yield* look(() => redis.set(key("ready:5"), "a text"))
     const { publish } = yield* at.publisher
-    yield* Effect.flip(publish([{ id: "own", checked: true, wire: wireOf(5) }]))
-    assert.equal(yield* look(() => redis.hlen(key("messages"))), 0)
+    const own = { id: "own", checked: true, wire: wireOf(5) }
+    for (const [name, message] of [
+      ["ready:5", own],
+      ["scheduled", { ...own, delay: 1000 }],
+      ["expires", { ...own, expiresAt: 9e12 }],
+      ["expiring", { ...own, expiresAt: 9e12 }]
+    ] as const) {
+      yield* look(() => redis.set(key(name), "a text"))
+      yield* Effect.flip(publish([message]))
+      assert.equal(yield* look(() => redis.hlen(key("messages"))), 0, name)
+      yield* look(() => redis.del(key(name)))
+    }
+    assert.deepEqual(yield* publish([own]), ["accepted"])
   }),
 
   "a result whose place is taken by something else holds no other up": story(function* () {

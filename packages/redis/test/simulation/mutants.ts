@@ -1398,8 +1398,15 @@ export const mutants: ReadonlyArray<Mutant> = [
     "settle: a letter that is missing",
     { rule: "ack: a dead message is kept with its reason, the latest first" },
     "settle",
-    "return letter and #cjson.decode(letter).wire or 0",
-    "return #cjson.decode(letter).wire"
+    "return type(wire) == 'string' and #wire or 0",
+    "return #wire"
+  ),
+  mutant(
+    "settle: a letter that is no JSON",
+    { directed: "letters and messages that have vanished hold nobody up" },
+    "settle",
+    "pcall(cjson.decode, redis.call('HGET', letters, id) or '')",
+    "true, cjson.decode(redis.call('HGET', letters, id) or '{}')"
   ),
   mutant(
     "unwatch: nothing",

@@ -36,6 +36,7 @@ export const make: MakeProducer = async ({ name, url }) => {
     const job = on.createJob(payload)
     return due === undefined ? job : job.delayUntil(due)
   }
+  // bee-queue is told a time of day, not a span
   const soon = (delay: number | undefined) => (delay === undefined ? undefined : new Date().getTime() + delay)
   const enqueue = async (payload: Payload, delay?: number) => {
     const { id } = await create(queue, payload, soon(delay)).save()
